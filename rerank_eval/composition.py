@@ -1,0 +1,54 @@
+"""What hydra says about a wrong override, in words that name the place and the cure."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from rerank_eval.errors import nearest
+
+_GROUPS = ("dataset", "retriever", "reranker", "experiment")
+
+
+def explain_composition(error: BaseException, conf: Path) -> str:
+    """Return one line for an error of hydra or omegaconf, with the nearest valid names."""
+    text = " ".join(str(part) for part in _chain(error))
+    if found := re.search(r"[Cc]ould not find '(?:\w+://)?([\w-]+)/([^']+)'", text):
+        group, name = found.groups()
+        return f"there is no {group} {name!r}: {nearest(name, _choices(conf, group))}"
+    if found := re.search(r"Missing mandatory value: ([\w.]+)", text):
+        return f"{found[1]} must be set: {found[1]}=VALUE"
+    if found := re.search(r"Could not (?:override|append|delete)[^'\"]*['\"]([^'\"]+)['\"]", text):
+        key = found[1].lstrip("+").split("=")[0].split("@")[0]
+        return f"there is no setting {key!r}: {nearest(key, _settings(conf))}"
+    return " ".join(str(error).split())
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _choices(conf: Path, group: str) -> list[str]:
+    return [path.stem for path in (conf / group).glob("*.yaml")]
+
+
+def _settings(conf: Path) -> list[str]:
+    """Return the dotted names of all settings: of config.yaml, and of every choice of every group."""
+    names = list(_GROUPS)
+    for path in sorted(conf.rglob("*.yaml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        prefix = {"dataset": "dataset.", "retriever": "retriever.", "reranker": f"rerankers.{path.stem}."}.get(
+            path.parent.name, ""
+        )
+        names += [prefix + name for name in _flatten(content) if not name.startswith(("hydra", "defaults", "_"))]
+    return names
+
+
+def _flatten(content: dict[str, object], prefix: str = "") -> Iterator[str]:
+    for name, value in content.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")

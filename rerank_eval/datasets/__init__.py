@@ -1,0 +1,1 @@
+"""Sources of test collections, one module each; chosen by `conf/dataset/*.yaml`."""

@@ -1,0 +1,86 @@
+"""The one exception tree.
+
+RerankEvalError
+  ConfigError            a setting is wrong                         exit 2
+    MissingExtraError    an optional package is not installed       exit 2
+  DataError              an input file is wrong (path, line)        exit 2
+    DuplicateIdError     two documents have one id                  exit 2
+  RerankerError          a reranker failed on one query             that query fails
+  NotEvaluableError      there is no result to trust                exit 3
+    StoreError           the store cannot be used                   exit 3
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class RerankEvalError(Exception):
+    """A fault with a message for the user; `exit_code` is what the command ends with."""
+
+    exit_code = 2
+
+
+class ConfigError(RerankEvalError):
+    """A setting is wrong; the message names it and what it may be."""
+
+
+class MissingExtraError(ConfigError):
+    """An optional package is missing; the message has the command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        """Name the missing package and the extra of rerank-eval that brings it."""
+        super().__init__(
+            f"the package {package!r} is not installed; install it with: pip install 'rerank-eval[{extra}]'"
+        )
+
+
+class DataError(RerankEvalError):
+    """An input file is wrong; the message begins with `path:line`."""
+
+    def __init__(self, message: str, path: Path | str | None = None, line: int | None = None) -> None:
+        """Put the place in front of the message."""
+        place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(f"{place}{message}")
+        self.path = path
+        self.line = line
+
+
+class DuplicateIdError(DataError):
+    """Two documents of a corpus have one id and different texts."""
+
+    def __init__(self, doc_id: str) -> None:
+        """Keep the id, so that a loader can add the lines."""
+        super().__init__(f"doc_id {doc_id!r} comes twice with different texts")
+        self.doc_id = doc_id
+
+
+class RerankerError(RerankEvalError):
+    """A reranker failed on one query; the run goes on and counts it."""
+
+    exit_code = 3
+
+
+class NotEvaluableError(RerankEvalError):
+    """There is no result to trust: nothing to score, or too many failures."""
+
+    exit_code = 3
+
+
+class StoreError(NotEvaluableError):
+    """The store is held by another process or cannot be written."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a hint with the valid names nearest to `name`, or all of them where none is near."""
+    names = sorted(set(valid))
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"valid: {', '.join(names)}" if names else "there is none to choose from"
+
+
+def shortened(text: str, limit: int = 80) -> str:
+    """Return `text` on one printable line of at most `limit` characters, for a message."""
+    shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    return repr(shown)[1:-1]

@@ -1,0 +1,81 @@
+"""Run + qrels -> per-query values. The only importer of ir_measures.
+
+Every query with at least one judgment counts: one without a relevant document, and one that the run misses, has the value 0
+(trec_eval's rule with `-c`). Queries without any judgment are not evaluated.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ir_measures
+
+from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.types import Qrels, Run
+
+_EXAMPLES = ("nDCG@10", "RR@10", "AP@100", "R@100", "P@5", "Success@1", "Judged@10")
+
+
+def parse_measures(names: Sequence[str], relevance_level: int = 1) -> tuple[str, ...]:
+    """Return the canonical names, e.g. `RR(rel=2)@10` for `RR@10` where relevance 2 and up counts as relevant.
+
+    Raises:
+        ConfigError: a name is no measure, one comes twice, or there is none.
+    """
+    if not names:
+        raise ConfigError("measures is empty; name at least one, e.g. measures=[nDCG@10]")
+    canonical = []
+    for name in names:
+        measure = _parse(name)
+        if relevance_level != 1 and "rel" in measure.SUPPORTED_PARAMS and "rel" not in measure.params:
+            measure = measure(rel=relevance_level)
+        canonical.append(str(measure))
+    if len(set(canonical)) != len(canonical):
+        raise ConfigError(f"measures names one twice: {', '.join(canonical)}")
+    return tuple(canonical)
+
+
+def _parse(name: str) -> Any:
+    registry = ir_measures.measures.registry
+    base = re.split("[@(]", str(name), maxsplit=1)[0]
+    if base not in registry:
+        raise ConfigError(
+            f"unknown measure {name!r}: {nearest(base, registry)} (written like {', '.join(_EXAMPLES)})"
+        )
+    try:
+        measure = ir_measures.parse_measure(str(name))
+        measure.validate_params()
+    except (ValueError, NameError, TypeError, AssertionError, KeyError, SyntaxError) as error:
+        raise ConfigError(f"measure {name!r} cannot be read ({error}); write it like {', '.join(_EXAMPLES)}") from error
+    cutoff = measure.params.get("cutoff")
+    if cutoff is not None and cutoff < 1:
+        raise ConfigError(f"measure {name!r} has the cut-off {cutoff}; the least is 1")
+    if not ir_measures.DefaultPipeline.supports(measure):
+        raise ConfigError(f"measure {name!r} needs a package that is not installed, or a cut-off (as in {base}@10)")
+    return measure
+
+
+def largest_cutoff(measures: Sequence[str]) -> int | None:
+    """Return the largest k of the measures; None if one of them has no cut-off and needs the whole ranking."""
+    cutoffs = [_parse(name).params.get("cutoff") for name in measures]
+    return None if None in cutoffs else max(cutoffs)
+
+
+def score_run(run: Run, qrels: Qrels, measures: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+    """Return measure -> query_id -> value, for every query of `qrels`, in the order of `qrels`.
+
+    ir_measures gets `n - rank` as score, because alone it breaks ties in two ways and compares in float32.
+    """
+    parsed = {name: _parse(name) for name in measures}
+    limit = largest_cutoff(measures)
+    ranked = {}
+    for query_id in qrels:
+        doc_ids = run[query_id].doc_ids[:limit] if query_id in run else ()
+        if doc_ids:
+            ranked[query_id] = {doc_id: float(len(doc_ids) - rank) for rank, doc_id in enumerate(doc_ids)}
+    values: dict[str, dict[str, float]] = {name: dict.fromkeys(qrels, 0.0) for name in measures}
+    if ranked:
+        names = {measure: name for name, measure in parsed.items()}
+        for row in ir_measures.iter_calc(list(parsed.values()), dict(qrels), ranked):
+            values[names[row.measure]][row.query_id] = float(row.value)
+    return values

@@ -1,0 +1,96 @@
+"""The extension points: what a first stage and a reranker must offer, and what they may."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from rerank_eval.types import Dataset, Request, Run, Scores
+
+
+class Retriever(Protocol):
+    """A first stage."""
+
+    name: str
+    searches: bool
+    """Whether `retrieve` does the search now, so that its latency means something; False for a recorded run."""
+
+    def retrieve(self, dataset: Dataset, depth: int) -> Run:
+        """Return the top `depth` documents, or fewer, of every query of the dataset."""
+        ...
+
+    def identity(self) -> Mapping[str, object]:
+        """Return everything that can change the run: parameters, versions, the content of a file."""
+        ...
+
+
+class Reranker(Protocol):
+    """A second stage: gives each candidate a score."""
+
+    name: str
+    pointwise: bool
+    """Whether a document's score does not depend on the other candidates; then one pass serves all depths."""
+    concurrency: int
+    """How many requests may be in flight at once."""
+
+    def score(self, request: Request) -> Scores:
+        """Return one finite score per document of the request, in the order given; higher is better.
+
+        Thread-safe where `concurrency` is above 1. Any exception makes this query fail: it is counted, and the
+        run goes on.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchReranker(Protocol):
+    """A reranker for which several queries at once are cheaper; only the quality pass uses it."""
+
+    def score_many(self, requests: Sequence[Request]) -> Sequence[Scores]:
+        """Return what `score` would return for each request."""
+        ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A reranker that says what its scores depend on, so that they can be kept and reused."""
+
+    def identity(self) -> Mapping[str, object]:
+        """Return everything that can change a score: model, revision or file hash, parameters, library versions."""
+        ...
+
+
+@runtime_checkable
+class DatasetReranker(Protocol):
+    """A reranker that must see the dataset first, like the oracle."""
+
+    def for_dataset(self, dataset: Dataset) -> Reranker:
+        """Return the reranker to use on this dataset; the receiver is not changed."""
+        ...
+
+
+class Progress(Protocol):
+    """Where long work reports to."""
+
+    def start(self, description: str, total: int) -> None:
+        """Begin a piece of work of `total` steps; ends the one before."""
+        ...
+
+    def advance(self, steps: int = 1) -> None:
+        """Count finished steps."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Tell the user something now."""
+        ...
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def start(self, description: str, total: int) -> None:
+        """Show nothing."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Show nothing."""
+
+    def note(self, message: str) -> None:
+        """Show nothing."""

@@ -1,0 +1,130 @@
+"""The quality pass: every query, answers reused from the store, one pass for all depths where that is exact."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rerank_eval.candidates import check_scores
+from rerank_eval.errors import RerankerError
+from rerank_eval.fingerprint import answer_key
+from rerank_eval.protocols import BatchReranker, Progress, Reranker
+from rerank_eval.store import Store
+from rerank_eval.systems import System
+from rerank_eval.types import Query, Request, Scores
+
+CHUNK = 16
+"""Requests scored between two commits: what a kill can lose. Chunks are fixed, so that a resumed run asks in the same batches."""
+
+
+class Failure(NamedTuple):
+    """A query that a reranker could not answer."""
+
+    query_id: str
+    depth: int
+    message: str
+
+
+@dataclass
+class Answers:
+    """What one system answered: scores by (depth asked, query_id); pointwise systems are asked at the largest depth only."""
+
+    asked_depths: tuple[int, ...]
+    scores: dict[tuple[int, str], Scores] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    reused: int = 0
+
+    def at(self, depth: int, query_id: str) -> Scores | None:
+        """Return the scores of the top `depth` candidates, or None if the query failed or was not reached."""
+        asked_depth = depth if depth in self.asked_depths else self.asked_depths[-1]
+        scores = self.scores.get((asked_depth, query_id))
+        if scores is None or len(scores.values) <= depth:
+            return scores
+        truncated = None if scores.truncated is None else scores.truncated[:depth]
+        return Scores(scores.values[:depth], scores.usage, truncated)
+
+
+def answer_queries(
+    system: System,
+    queries: Sequence[Query],
+    make_request: Callable[[Query, int], Request],
+    store: Store | None,
+    progress: Progress,
+    answers: Answers,
+) -> None:
+    """Fill `answers` with scores or a failure for every query at every asked depth.
+
+    `answers` is filled as they come, so that an interrupt loses only what is in flight.
+
+    Raises:
+        StoreError: an answer cannot be kept.
+    """
+    fingerprint = system.fingerprint if store is not None else None
+    progress.start(system.name, len(queries) * len(answers.asked_depths))
+    for depth in answers.asked_depths:
+        for start in range(0, len(queries), CHUNK):
+            missing = []
+            for query in queries[start : start + CHUNK]:
+                request = make_request(query, depth)
+                kept = _reuse(store, fingerprint, request)
+                if kept is None:
+                    missing.append(request)
+                else:
+                    answers.scores[depth, query.query_id] = kept
+                    answers.reused += bool(request.documents)
+                    progress.advance()
+            for group in _answer(system, missing):
+                finished = [(request, outcome) for request, outcome in group if isinstance(outcome, Scores)]
+                if store is not None and fingerprint is not None:
+                    store.put(system.name, [(answer_key(fingerprint, r), r, scores) for r, scores in finished])
+                for request, outcome in group:
+                    if isinstance(outcome, Scores):
+                        answers.scores[depth, request.query.query_id] = outcome
+                    else:
+                        answers.failures.append(Failure(request.query.query_id, depth, outcome))
+                progress.advance(len(group))
+
+
+def _reuse(store: Store | None, fingerprint: str | None, request: Request) -> Scores | None:
+    if not request.documents:
+        return Scores([])
+    if store is None or fingerprint is None:
+        return None
+    kept = store.get(answer_key(fingerprint, request))
+    return kept if kept is not None and len(kept.values) == len(request.documents) else None
+
+
+def _answer(system: System, requests: list[Request]) -> Iterator[list[tuple[Request, Scores | str]]]:
+    """Yield groups of requests with their scores, or with the message of what went wrong."""
+    reranker = system.reranker
+    if not requests:
+        return
+    if isinstance(reranker, BatchReranker):
+        batch = _try_many(system.name, reranker, requests)
+        if batch is not None:
+            yield list(zip(requests, batch, strict=True))
+            return
+    if reranker.concurrency > 1:
+        with ThreadPoolExecutor(reranker.concurrency) as pool:
+            yield list(zip(requests, pool.map(lambda r: _try_one(system.name, reranker, r), requests), strict=True))
+        return
+    for request in requests:
+        yield [(request, _try_one(system.name, reranker, request))]
+
+
+def _try_many(name: str, reranker: BatchReranker, requests: list[Request]) -> list[Scores] | None:
+    """Return all scores, or None if one is wrong: then each request is asked alone, to find which."""
+    try:
+        batch = list(reranker.score_many(requests))
+        return [check_scores(name, request, scores) for request, scores in zip(requests, batch, strict=True)]
+    except Exception:  # any adapter may raise anything; asking one by one names the query
+        return None
+
+
+def _try_one(name: str, reranker: Reranker, request: Request) -> Scores | str:
+    try:
+        return check_scores(name, request, reranker.score(request))
+    except RerankerError as error:
+        return str(error)
+    except Exception as error:  # any adapter may raise anything; the query fails and is counted
+        return f"{name} failed on query {request.query.query_id}: {type(error).__name__}: {error}"

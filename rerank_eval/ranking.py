@@ -1,0 +1,38 @@
+"""Reorders a list of texts: a reranker in use, without an evaluation around it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rerank_eval.candidates import check_scores
+from rerank_eval.errors import ConfigError
+from rerank_eval.protocols import Reranker
+from rerank_eval.types import Document, Query, Ranking, Request
+
+
+class RankedText(NamedTuple):
+    """A text, its place in the list that was given (from 0), and its score."""
+
+    index: int
+    score: float
+    text: str
+
+
+def rank(reranker: Reranker, query: str, documents: Sequence[str], top_k: int | None = None) -> list[RankedText]:
+    """Return the `top_k` best documents, or all, best first; equal scores keep the order given.
+
+    Raises:
+        ConfigError: `top_k` is below 1.
+        RerankerError: the reranker returned something that is no list of finite scores.
+    """
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"top_k is {top_k}; the least is 1")
+    if not documents:
+        return []
+    # ids that fall with the position: the one sorting rule (score, doc_id) then keeps the order of equal scores
+    width = len(str(len(documents)))
+    ids = [str(len(documents) - index).zfill(width) for index in range(len(documents))]
+    request = Request(Query("query", query), tuple(map(Document, ids, documents)))
+    values = check_scores(reranker.name, request, reranker.score(request)).values
+    positions = {doc_id: index for index, doc_id in enumerate(ids)}
+    ranking = Ranking(zip(ids, values, strict=True))
+    return [RankedText(positions[doc.doc_id], doc.score, documents[positions[doc.doc_id]]) for doc in ranking[:top_k]]

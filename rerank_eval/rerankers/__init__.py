@@ -1,0 +1,1 @@
+"""Second stages, one module each; chosen by `conf/reranker/*.yaml`."""

@@ -1,0 +1,140 @@
+"""Any cross-encoder that sentence-transformers can load, by model id or folder."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rerank_eval.errors import ConfigError, MissingExtraError
+from rerank_eval.types import Request, Scores, Usage
+
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+class CrossEncoder:
+    """Scores pairs by `sentence_transformers.CrossEncoder.predict`; the score is the raw logit of the one label.
+
+    The default activation of sentence-transformers for one label is a sigmoid, which saturates into ties, so it is replaced by the identity.
+    Only safetensors weights are loaded, and code from a model repository only with `trust_remote_code`.
+    """
+
+    pointwise = True
+    concurrency = 1
+
+    def __init__(
+        self,
+        model: str,
+        name: str = "cross_encoder",
+        revision: str | None = None,
+        device: str | None = None,
+        dtype: str = "float32",
+        max_length: int | None = None,
+        batch_size: int = 32,
+        local_files_only: bool = False,
+        trust_remote_code: bool = False,
+    ) -> None:
+        """Load the model from the hub or, where `model` is a folder, from disk.
+
+        Raises:
+            MissingExtraError: sentence-transformers is not installed.
+            ConfigError: the model cannot be loaded, has more than one label, or a parameter is out of range.
+        """
+        if dtype not in _DTYPES:
+            raise ConfigError(f"dtype {dtype!r} is unknown; valid: {', '.join(_DTYPES)}")
+        if batch_size < 1 or (max_length is not None and max_length < 4):
+            raise ConfigError(f"batch_size is {batch_size} and max_length {max_length}; at least 1 and 4")
+        if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+            raise ConfigError(f"the model folder {model} does not exist")
+        self.name = name
+        self._batch_size = batch_size
+        self._torch, sentence_transformers = _import_libraries()
+        try:
+            self._model = sentence_transformers.CrossEncoder(
+                str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model,
+                revision=revision,
+                device=device,
+                max_length=max_length,
+                local_files_only=local_files_only,
+                trust_remote_code=trust_remote_code,
+                model_kwargs={"dtype": getattr(self._torch, dtype), "use_safetensors": True},
+            )
+        except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+            raise ConfigError(f"the model {model!r} cannot be loaded: {error}") from error
+        if self._model.num_labels != 1:
+            raise ConfigError(f"the model {model!r} has {self._model.num_labels} labels; a reranker has one")
+        self._identity = {
+            "model": model,
+            "revision": getattr(self._model.config, "_commit_hash", None) or revision,
+            "files_sha256": _hash_folder(Path(model).expanduser()),
+            "device": str(self._model.device),
+            "dtype": dtype,
+            "max_length": self._model.max_length,
+            "batch_size": batch_size,
+            **{package: version(package) for package in ("sentence-transformers", "transformers", "torch")},
+        }
+
+    def score(self, request: Request) -> Scores:
+        """Return one logit per document; tokens are not counted here, since that would be timed as latency."""
+        return Scores(self._predict([(request.query.text, document.text) for document in request.documents]), Usage(calls=1))
+
+    def score_many(self, requests: Sequence[Request]) -> Sequence[Scores]:
+        """Return the scores of all requests, batched together; rounding can differ from `score` in the last digits."""
+        pairs = [(r.query.text, document.text) for r in requests for document in r.documents]
+        logits = self._predict(pairs)
+        limit = self._model.max_length
+        lengths = self._count_tokens(pairs)
+        answers, start = [], 0
+        for request in requests:
+            end = start + len(request.documents)
+            truncated = None if limit is None else [length > limit for length in lengths[start:end]]
+            tokens = sum(length if limit is None else min(length, limit) for length in lengths[start:end])
+            answers.append(Scores(logits[start:end], Usage(calls=1, input_tokens=tokens), truncated))
+            start = end
+        return answers
+
+    def _predict(self, pairs: list[tuple[str, str]]) -> list[float]:
+        if not pairs:
+            return []
+        logits = self._model.predict(
+            pairs,
+            batch_size=self._batch_size,
+            show_progress_bar=False,
+            activation_fn=self._torch.nn.Identity(),
+            convert_to_numpy=False,
+            convert_to_tensor=True,
+        )
+        return [float(logit) for logit in logits.reshape(-1).float().cpu()]
+
+    def _count_tokens(self, pairs: list[tuple[str, str]]) -> list[int]:
+        """Return the tokens of each pair, not cut."""
+        if not pairs:
+            return []
+        encoded = self._model.tokenizer(
+            [query for query, _ in pairs], [text for _, text in pairs], truncation=False, padding=False, verbose=False
+        )
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def identity(self) -> Mapping[str, object]:
+        """Return model, revision or file hash, device, dtype, lengths and library versions."""
+        return self._identity
+
+
+def _import_libraries() -> tuple[Any, Any]:
+    try:
+        import sentence_transformers
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(error.name or "sentence-transformers", "sentence-transformers") from error
+    return torch, sentence_transformers
+
+
+def _hash_folder(folder: Path) -> str | None:
+    """Return one hash of the names and contents of a local model's files; None if the model is not a folder."""
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest.update(f"{path.relative_to(folder)} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""What an evaluation found, and the folder it is written to.
+
+Unknown is None (`null`), never 0. Field names may grow, not change, within a `FORMAT_VERSION`.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rerank_eval.errors import NotEvaluableError
+from rerank_eval.latency import LatencySample
+from rerank_eval.trec import format_run
+from rerank_eval.types import Run
+
+FORMAT_VERSION = 1
+
+Status = Literal["complete", "incomplete", "not_evaluable"]
+
+
+class ScoreRow(NamedTuple):
+    """One value of one measure for one query."""
+
+    query_id: str
+    system: str
+    depth: int
+    measure: str
+    value: float
+
+
+@dataclass(frozen=True)
+class MeasureResult:
+    """A mean over `num_queries` queries with its 95% interval; `difference` is to depth 0, paired by query."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    num_queries: int
+    difference: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True)
+class DepthResult:
+    """A system at one depth; depth 0 is the first stage alone."""
+
+    depth: int
+    measures: Mapping[str, MeasureResult]
+    judged_at_10: float | None
+    latency: Mapping[str, object] | None = None
+    total_latency: Mapping[str, object] | None = None
+    usage: Mapping[str, int | float | None] | None = None
+    failures: int = 0
+    repairs: int = 0
+    truncated_pairs: int | None = None
+    num_pairs: int = 0
+    tie_rate: float | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields under their names in `result.json`."""
+        fields = asdict(self)
+        fields["judged@10"] = fields.pop("judged_at_10")
+        return fields
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """A reranker over the first stage, at every depth."""
+
+    name: str
+    config: Mapping[str, object]
+    fingerprint: str | None
+    load_seconds: float | None
+    tie_rate: float | None
+    reused_answers: int
+    depths: Sequence[DepthResult]
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """Everything that a result folder holds, except the resolved configuration."""
+
+    status: Status
+    dataset: Mapping[str, object]
+    retriever: Mapping[str, object]
+    systems: Sequence[SystemResult]
+    ceiling: Mapping[int, Mapping[str, float | None]]
+    settings: Mapping[str, object]
+    warnings: Sequence[str]
+    failures: Sequence[str]
+    provenance: Mapping[str, object]
+    scores: Sequence[ScoreRow] = field(repr=False)
+    latency: Sequence[LatencySample] = field(repr=False)
+    runs: Mapping[tuple[str, int], Run] = field(repr=False)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the content of `result.json`."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "status": self.status,
+            "dataset": dict(self.dataset),
+            "retriever": dict(self.retriever),
+            "systems": [
+                {**{name: value for name, value in vars(system).items() if name != "depths"}}
+                | {"depths": [depth.as_json() for depth in system.depths]}
+                for system in self.systems
+            ],
+            "ceiling": [{"depth": depth, "measures": dict(means)} for depth, means in self.ceiling.items()],
+            "settings": dict(self.settings),
+            "warnings": list(self.warnings),
+            "failures": list(self.failures),
+            "provenance": dict(self.provenance),
+        }
+
+
+def write_result(result: ExperimentResult, parent: Path, config: str | None = None) -> Path:
+    """Write the result folder under `parent`, named by the time it started, and return it; it appears whole or not at all.
+
+    `config` is the resolved configuration as YAML.
+
+    Raises:
+        NotEvaluableError: the disk is full or the folder cannot be written.
+    """
+    name = str(result.provenance["started"]).replace(":", "").replace("-", "")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+        try:
+            unfinished.chmod(0o755)
+            _write_files(result, unfinished, config)
+            return _rename_to_free_name(unfinished, parent, name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise NotEvaluableError(
+            f"the result cannot be written to {parent}: {error}; the answers are in the store, run the command again"
+        ) from error
+
+
+def _rename_to_free_name(folder: Path, parent: Path, name: str) -> Path:
+    for number in range(1, 1000):
+        target = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            target.mkdir()  # fails if another process has it; renaming onto an empty folder then replaces it
+        except FileExistsError:
+            continue
+        os.replace(folder, target)
+        return target
+    raise OSError(f"{parent / name} exists a thousand times")
+
+
+def _write_files(result: ExperimentResult, folder: Path, config: str | None) -> None:
+    if config is not None:
+        (folder / "config.yaml").write_text(config, encoding="utf-8")
+    text = json.dumps(result.as_json(), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+    (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+    _write_rows(folder / "scores.jsonl", (row._asdict() for row in result.scores))
+    _write_rows(folder / "latency.jsonl", (sample._asdict() for sample in result.latency))
+    (folder / "runs").mkdir()
+    for (system, depth), run in result.runs.items():
+        (folder / "runs" / f"{system}.{depth}.trec.gz").write_bytes(format_run(run, system))
+
+
+def _write_rows(path: Path, rows: Iterator[Mapping[str, object]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n")

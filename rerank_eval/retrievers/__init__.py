@@ -1,0 +1,1 @@
+"""First stages, one module each; chosen by `conf/retriever/*.yaml`."""

@@ -1,0 +1,150 @@
+"""Finished answers in one SQLite file, for resume and reuse; safe against kill -9, and checked row by row."""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from rerank_eval.errors import StoreError
+from rerank_eval.latency import utc_now
+from rerank_eval.types import Request, Scores, Usage
+
+_CREATE = """CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, system TEXT NOT NULL, query_id TEXT NOT NULL, answer TEXT NOT NULL, checksum TEXT NOT NULL
+) WITHOUT ROWID"""
+
+
+class Store:
+    """Answers by key. One process at a time; rows that fail their checksum count as missing.
+
+    Not for network file systems, where SQLite's locks do not hold.
+    """
+
+    def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
+        """Open or create the file; an unreadable one is moved aside and named in `moved_aside`.
+
+        Raises:
+            StoreError: another process holds the store for longer than `timeout_s`, or it cannot be written.
+        """
+        self.path = path
+        self.moved_aside: Path | None = None
+        self.corrupt_rows = 0
+        self._owner = path.with_name(path.name + ".owner")
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=timeout_s)
+        except Timeout:
+            raise StoreError(
+                f"the store {path} is in use by {self._owner_name()}; wait for it, or give this run its own with "
+                "store.path=FILE"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"the store {path} cannot be opened: {error}") from error
+        try:
+            self._owner.write_text(f"process {os.getpid()} (since {utc_now()})", encoding="utf-8")
+            self._connection = self._connect()
+        except BaseException as error:
+            self._lock.release()
+            if isinstance(error, OSError | sqlite3.Error):
+                raise StoreError(f"the store {path} cannot be opened: {error}") from error
+            raise
+
+    def _owner_name(self) -> str:
+        try:
+            return self._owner.read_text(encoding="utf-8")
+        except OSError:
+            return "another process"
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "disk" in str(error):
+                raise
+            self.moved_aside = self.path.with_name(f"{self.path.name}.corrupt-{utc_now().replace(':', '')}")
+            self.path.replace(self.moved_aside)
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(_CREATE)
+            connection.execute("SELECT key, system, query_id, answer, checksum FROM answers LIMIT 1").fetchall()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def get(self, key: str) -> Scores | None:
+        """Return the answer, or None if it is missing or its row is damaged."""
+        try:
+            row = self._connection.execute("SELECT answer, checksum FROM answers WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                return None
+            if row[1] != _checksum(key, row[0]):
+                raise ValueError("checksum")
+            return _decode(row[0])
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError):
+            self.corrupt_rows += 1
+            return None
+
+    def put(self, system: str, answers: Iterable[tuple[str, Request, Scores]]) -> None:
+        """Write answers, all or none.
+
+        Raises:
+            StoreError: the disk is full or the file cannot be written; what was committed stays readable.
+        """
+        rows = []
+        for key, request, scores in answers:
+            answer = _encode(scores)
+            rows.append((key, system, request.query.query_id, answer, _checksum(key, answer)))
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise StoreError(f"the store {self.path} cannot be written: {error}; earlier answers are kept") from error
+
+    def close(self) -> None:
+        """Close the file and let other processes in."""
+        self._connection.close()
+        self._owner.unlink(missing_ok=True)
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        """Return the open store."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+
+def _checksum(key: str, answer: str) -> str:
+    return hashlib.sha256(f"{key} {answer}".encode()).hexdigest()
+
+
+def _encode(scores: Scores) -> str:
+    truncated = None if scores.truncated is None else [int(mark) for mark in scores.truncated]
+    answer = {"values": list(scores.values), "truncated": truncated, "usage": asdict(scores.usage)}
+    return json.dumps(answer, allow_nan=False)
+
+
+def _decode(answer: str) -> Scores:
+    fields = json.loads(answer)
+    truncated = None if fields["truncated"] is None else [bool(mark) for mark in fields["truncated"]]
+    return Scores([float(value) for value in fields["values"]], Usage(**fields["usage"]), truncated)

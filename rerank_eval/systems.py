@@ -1,0 +1,75 @@
+"""A reranker as one evaluation uses it: its name, its settings, and what its answers depend on."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rerank_eval.errors import ConfigError
+from rerank_eval.fingerprint import fingerprint
+from rerank_eval.protocols import DatasetReranker, Identified, Reranker
+from rerank_eval.settings import check_name
+from rerank_eval.types import Dataset
+
+
+@dataclass(frozen=True)
+class System:
+    """A reranker with the name that results show; `config` is what it was made from, where that is known."""
+
+    name: str
+    reranker: Reranker
+    config: Mapping[str, object] = field(default_factory=dict)
+    load_seconds: float | None = None
+
+    def on(self, dataset: Dataset) -> "System":
+        """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
+        if isinstance(self.reranker, DatasetReranker):
+            return replace(self, reranker=self.reranker.for_dataset(dataset))
+        return self
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The hash of everything that can change a score; None if that is unknown, and answers cannot be kept.
+
+        A reranker's own `identity()` counts; without one, its settings. The source of its class always counts, so that
+        an edited reranker is never served answers of its former self.
+        """
+        kind = type(self.reranker)
+        if isinstance(self.reranker, Identified):
+            identity: Mapping[str, object] = self.reranker.identity()
+        elif self.config:
+            identity = self.config
+        else:
+            return None
+        return fingerprint(
+            {
+                "adapter": f"{kind.__module__}.{kind.__qualname__}",
+                "source": _source(kind),
+                "pointwise": self.reranker.pointwise,
+                "identity": identity,
+            }
+        )
+
+
+def _source(kind: type) -> str | None:
+    """Return the text of the module that defines a class; None if there is no file (a notebook, say)."""
+    try:
+        return Path(inspect.getfile(kind)).read_text(encoding="utf-8")
+    except (OSError, TypeError):
+        return None
+
+
+def make_systems(rerankers: Iterable[Reranker | System]) -> list[System]:
+    """Return a system for each reranker.
+
+    Raises:
+        ConfigError: there is none, two have one name, or a name cannot name a file.
+    """
+    systems = [item if isinstance(item, System) else System(item.name, item) for item in rerankers]
+    if not systems:
+        raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
+    names = [check_name(system.name, "the reranker name") for system in systems]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two rerankers are named {name!r}; give one of them another name")
+    return systems

@@ -1,0 +1,86 @@
+"""Lines of text files from anywhere: plain or gzip, with or without BOM, LF or CRLF."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from rerank_eval.errors import ConfigError, DataError, shortened
+
+OnBadLine = Literal["error", "skip"]
+Record = TypeVar("Record")
+
+_LONGEST_LINE = 64 * 1024 * 1024
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    r"""Yield (line number from 1, line without its end) of every line that is not blank; lines end at ``\n`` only.
+
+    Raises:
+        DataError: the file cannot be read, is no UTF-8, or has a line of more than 64 MiB.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            number = 0
+            while raw := file.readline(_LONGEST_LINE):
+                number += 1
+                if len(raw) == _LONGEST_LINE:
+                    raise DataError("the line is longer than 64 MiB", path, number)
+                if number == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                try:
+                    line = raw.removesuffix(b"\n").removesuffix(b"\r").decode()
+                except UnicodeDecodeError as error:
+                    raise DataError(f"not UTF-8: {error.reason} at byte {error.start}", path, number) from error
+                if line.strip(" \t\r\f\v"):
+                    yield number, line
+    except FileNotFoundError as error:
+        raise DataError("no such file", path) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot be read: {error}", path) from error
+
+
+class LineReader:
+    """Parses files line by line; a bad line is an error, or is skipped and counted."""
+
+    def __init__(self, on_bad_line: OnBadLine = "error") -> None:
+        """Choose what a bad line does."""
+        if on_bad_line not in ("error", "skip"):
+            raise ConfigError(f"on_bad_line is {on_bad_line!r}; valid: error, skip")
+        self._on_bad_line = on_bad_line
+        self.skipped_lines = 0
+        self.dropped_duplicates = 0
+
+    def records(self, path: Path, parse: Callable[[str], Record]) -> Iterator[tuple[int, Record]]:
+        """Yield (line number, parsed line); `parse` raises ValueError with the reason for a bad one."""
+        for number, line in read_lines(path):
+            try:
+                record = parse(line)
+            except ValueError as error:
+                if self._on_bad_line == "error":
+                    raise DataError(f"{error}: {shortened(line)}", path, number) from error
+                self.skipped_lines += 1
+                continue
+            yield number, record
+
+
+def check_id(value: object, name: str) -> str:
+    """Return `value` as an id that TREC files can hold, byte-exact.
+
+    Raises:
+        ValueError: it is empty, is neither a string nor an integer, has white space or a control character, or is
+            no valid Unicode.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a non-empty string")
+    if any(character <= " " or character == "\x7f" for character in value):
+        raise ValueError(f"{name} has white space or a control character, which TREC files cannot hold")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{name} is no valid Unicode (a lone surrogate)") from error
+    return value

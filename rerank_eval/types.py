@@ -1,0 +1,170 @@
+"""The values that flow through an evaluation: Dataset -> Run -> Request -> Scores -> Ranking."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from rerank_eval.corpus import Corpus
+from rerank_eval.errors import DataError
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""query_id -> doc_id -> relevance grade."""
+
+
+class Query(NamedTuple):
+    """What is asked."""
+
+    query_id: str
+    text: str
+
+
+class Document(NamedTuple):
+    """What is retrieved; title and text are already one string."""
+
+    doc_id: str
+    text: str
+
+
+class ScoredDoc(NamedTuple):
+    """A document and its score; higher is better."""
+
+    doc_id: str
+    score: float
+
+
+class Ranking(Sequence[ScoredDoc]):
+    """One query's documents, best first: sorted by (score, doc_id) descending, which is trec_eval's rule.
+
+    The only place that sorts, in float64. A ranking with a NaN or a repeated document cannot exist.
+
+    Raises:
+        DataError: a score is not finite, or a document comes twice.
+    """
+
+    __slots__ = ("_docs",)
+
+    def __init__(self, docs: Iterable[tuple[str, float]]) -> None:
+        """Sort `docs`, pairs of doc_id and score in any order."""
+        scored = [ScoredDoc(doc_id, float(score)) for doc_id, score in docs]
+        seen: set[str] = set()
+        for doc in scored:
+            if not math.isfinite(doc.score):
+                raise DataError(f"document {doc.doc_id!r} has the score {doc.score}")
+            if doc.doc_id in seen:
+                raise DataError(f"document {doc.doc_id!r} comes twice")
+            seen.add(doc.doc_id)
+        scored.sort(key=lambda doc: (doc.score, doc.doc_id), reverse=True)
+        self._docs = tuple(scored)
+
+    @classmethod
+    def from_order(cls, doc_ids: Sequence[str]) -> "Ranking":
+        """Return the ranking with this order; the scores are `n - rank`, so no two are equal."""
+        return cls((doc_id, float(len(doc_ids) - rank)) for rank, doc_id in enumerate(doc_ids))
+
+    @property
+    def doc_ids(self) -> tuple[str, ...]:
+        """The documents, best first."""
+        return tuple(doc.doc_id for doc in self._docs)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def] # an overload pair would say no more than Sequence does
+        """Return the document at a rank, counted from 0, or a tuple of them for a slice."""
+        return self._docs[index]
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return len(self._docs)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether order and scores are the same."""
+        return isinstance(other, Ranking) and self._docs == other._docs
+
+    def __hash__(self) -> int:
+        """Hash order and scores."""
+        return hash(self._docs)
+
+    def __repr__(self) -> str:
+        """Show the first documents."""
+        return f"Ranking({len(self)} documents, first {self._docs[:3]})"
+
+
+Run = Mapping[str, Ranking]
+"""query_id -> ranking: one system's result for all queries."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What loading changed or found; every count is shown to the user when it is not 0."""
+
+    skipped_lines: int = 0
+    dropped_duplicates: int = 0
+    replaced_surrogates: int = 0
+    blank_documents: int = 0
+    blank_queries: int = 0
+    unjudged_queries: int = 0
+    unknown_judged_queries: int = 0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A corpus, the judged queries to run, and the judgments.
+
+    `relevance_level` is the lowest grade that binary measures (RR, AP, R, P) count as relevant.
+    """
+
+    name: str
+    split: str
+    corpus: Corpus
+    queries: tuple[Query, ...]
+    qrels: Qrels
+    relevance_level: int = 1
+    load_report: LoadReport = field(default_factory=LoadReport)
+
+    def only(self, query: Query) -> "Dataset":
+        """Return this dataset with a single query."""
+        return replace(self, queries=(query,))
+
+    @cached_property
+    def sha256(self) -> str:
+        """A fingerprint of the content: documents, queries and judgments, whatever files they came from."""
+        digest = hashlib.sha256(self.corpus.sha256.encode())
+        for query in sorted(self.queries):
+            digest.update(f"\nq {query.query_id}\0{query.text}".encode())
+        for query_id in sorted(self.qrels):
+            for doc_id, relevance in sorted(self.qrels[query_id].items()):
+                digest.update(f"\nr {query_id}\0{doc_id}\0{relevance}".encode())
+        return digest.hexdigest()
+
+
+class Request(NamedTuple):
+    """What a reranker is given: a query and its candidates in first-stage order."""
+
+    query: Query
+    documents: tuple[Document, ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer took; None where the reranker cannot know."""
+
+    calls: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    search_units: int | None = None
+    retries: int = 0
+    repairs: int = 0
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A reranker's answer to a `Request`.
+
+    `values` has one finite number per document in the order given; higher is better. `truncated` says per document
+    whether the model did not see all of the text; None where the reranker cannot know.
+    """
+
+    values: Sequence[float]
+    usage: Usage = field(default_factory=Usage)
+    truncated: Sequence[bool] | None = None
