@@ -1,7 +1,7 @@
 """Answers + first stage + judgments -> the measures of each system at each depth."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def aggregate(
                     for name in measures
                 },
                 judged_at_10=intervals[depth, JUDGED, False].mean if (depth, JUDGED, False) in intervals else None,
-                **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),  # type: ignore[arg-type] # field names are checked by the constructor
+                **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),
                 **_describe_latency(samples, first_stage_samples, depth),
             )
         )
@@ -76,7 +76,9 @@ def aggregate(
     return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
 
 
-def ceilings(first_stage: Run, dataset: Dataset, depths: Sequence[int], measures: Sequence[str]) -> dict[int, dict[str, float]]:
+def ceilings(
+    first_stage: Run, dataset: Dataset, depths: Sequence[int], measures: Sequence[str]
+) -> dict[int, dict[str, float]]:
     """Return the mean of each measure if the candidates of each depth were ordered by their judgments."""
     means: dict[int, dict[str, float]] = {}
     for depth in depths:
@@ -136,18 +138,19 @@ def _measure_result(interval: Interval | None, difference: Interval | None) -> M
         interval.low,
         interval.high,
         interval.num_queries,
-        None
-        if difference is None
-        else {"mean": difference.mean, "low": difference.low, "high": difference.high},
+        None if difference is None else {"mean": difference.mean, "low": difference.low, "high": difference.high},
     )
 
 
-def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, depth: int) -> dict[str, object]:
+def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, depth: int) -> dict[str, Any]:
+    """Return what `DepthResult` says of the answers themselves."""
     found = [scores for query in dataset.queries if (scores := answers.at(depth, query.query_id)) is not None]
     num_pairs = sum(len(scores.values) for scores in found)
     marks = [scores.truncated for scores in found if scores.values]
     known = [mark for mark in marks if mark is not None]
-    failed = {failure.query_id for failure in answers.failures if failure.depth == depth or depth not in answers.asked_depths}
+    failed = {
+        failure.query_id for failure in answers.failures if failure.depth == depth or depth not in answers.asked_depths
+    }
     asked = depth in answers.asked_depths
     return {
         "usage": _sum_usage([scores.usage for scores in found if scores.values]) if asked else None,
@@ -169,7 +172,7 @@ def _sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
 
 def _describe_latency(
     samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int
-) -> dict[str, dict[str, object] | None]:
+) -> dict[str, Any]:
     """Return the reranker's latency at a depth, and the sum with the first stage's, query by query."""
     own = [sample for sample in samples if sample.depth == depth]
     before = {sample.query_id: sample.nanoseconds for sample in first_stage_samples}

@@ -76,7 +76,9 @@ def _about_system(system: SystemResult, num_queries: int) -> list[str]:
     warnings = []
     deepest = system.depths[-1]
     if deepest.failures:
-        warnings.append(f"{system.name}: {deepest.failures} of {num_queries} queries failed and are left out of its means")
+        warnings.append(
+            f"{system.name}: {deepest.failures} of {num_queries} queries failed and are left out of its means"
+        )
     if deepest.truncated_pairs:
         share = deepest.truncated_pairs / deepest.num_pairs
         warnings.append(

@@ -5,19 +5,26 @@ The only importer of hydra and omegaconf. Exit codes: 0 done, 2 wrong setting or
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.components import check_component, make_component
 from rerank_eval.composition import explain_composition
-from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError
-from rerank_eval.results import ExperimentResult
+from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, nearest
+
+if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
+    from rerank_eval.protocols import Progress
+    from rerank_eval.results import ExperimentResult
+    from rerank_eval.settings import Settings
 
 _CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
 CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent / "conf"
@@ -26,11 +33,12 @@ CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent /
 def main() -> NoReturn:
     """Run the command and exit with its code; a traceback means a bug in rerank_eval."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise hydra prints and exits 1 itself
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # so that the console script finds the user's own classes as `python -m` does
     _refuse_commands()
     code = 0
     try:
-        run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)
-        run()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
     except RerankEvalError as error:
         code = _fail(str(error), error.exit_code)
     except (HydraException, OmegaConfBaseException) as error:
@@ -44,7 +52,18 @@ def main() -> NoReturn:
 def _refuse_commands() -> None:
     """Say what is wrong with a bare word, which hydra would take for half an override."""
     words = [word for word in sys.argv[1:] if not word.startswith(("-", "~")) and "=" not in word]
-    flags_with_value = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp"}
+    flags_with_value = {
+        "--cfg",
+        "-c",
+        "--info",
+        "-i",
+        "--package",
+        "-p",
+        "--config-name",
+        "-cn",
+        "--config-path",
+        "-cp",
+    }
     flags_with_value |= {"--config-dir", "-cd", "--experimental-rerun"}
     for word in words:
         before = sys.argv[sys.argv.index(word) - 1]
@@ -68,7 +87,18 @@ def _own_error(error: BaseException) -> RerankEvalError | None:
 
 
 def _job(config: DictConfig) -> None:
-    """Evaluate one composed configuration."""
+    """Evaluate one composed configuration; in a sweep the first error ends the sweep."""
+    try:
+        _run(config)
+    except (RerankEvalError, OmegaConfBaseException) as error:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise
+        if isinstance(error, RerankEvalError):
+            sys.exit(_fail(str(error), error.exit_code))
+        sys.exit(_fail(explain_composition(error, CONF), 2))
+
+
+def _run(config: DictConfig) -> None:
     from rich.console import Console
 
     from rerank_eval.results import write_result
@@ -99,7 +129,7 @@ def _job(config: DictConfig) -> None:
         raise NotEvaluableError(_too_many_failures(result, settings.max_error_rate))
 
 
-def _too_many_failures(result: ExperimentResult, max_error_rate: float) -> str:
+def _too_many_failures(result: "ExperimentResult", max_error_rate: float) -> str:
     failed = ", ".join(
         f"{system.name} {max(depth.failures for depth in system.depths)}"
         for system in result.systems
@@ -111,7 +141,7 @@ def _too_many_failures(result: ExperimentResult, max_error_rate: float) -> str:
     )
 
 
-def _evaluate(plain: Mapping[str, Any], settings: Any, progress: Any) -> ExperimentResult:
+def _evaluate(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":
     from rerank_eval.latency import timed
     from rerank_eval.runner import evaluate
     from rerank_eval.systems import System
@@ -122,43 +152,62 @@ def _evaluate(plain: Mapping[str, Any], settings: Any, progress: Any) -> Experim
     systems = []
     for name, component in plain["rerankers"].items():
         progress.start(f"loading {name}", 1)
-        made: Callable[[], Any] = lambda c=component, n=name: make_component(c, f"rerankers.{n}")  # type: ignore[misc] # noqa: E731 # binds the loop's values
-        reranker, nanoseconds = timed(made)
+        reranker, nanoseconds = timed(partial(make_component, component, f"rerankers.{name}"))
         systems.append(System(name, reranker, component, nanoseconds / 1e9))
     return evaluate(dataset, retriever, systems, settings, progress)
 
 
 def _to_plain(config: DictConfig) -> dict[str, Any]:
-    """Return the configuration as plain values, every interpolation resolved."""
+    """Return the configuration as plain values, every interpolation resolved, with no setting missing or unknown."""
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if not isinstance(plain, dict):
         raise ConfigError("the configuration is not a mapping")
+    _check_keys(plain, _SETTINGS, "")
+    for section, names in _SECTIONS.items():
+        _check_keys(plain[section], names, f"{section}.")
     return {str(name): value for name, value in plain.items()}
 
 
+_SECTIONS = {"latency": ("queries", "repetitions", "warmup"), "store": ("path", "timeout_s")}
+_SETTINGS = (
+    *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
+    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", *_SECTIONS),
+)
+
+
+def _check_keys(found: object, names: Sequence[str], prefix: str) -> None:
+    if not isinstance(found, dict):
+        raise ConfigError(f"{prefix.rstrip('.')} is {found!r}; it has the settings {', '.join(names)}")
+    for name in found:
+        if name not in names:
+            raise ConfigError(f"there is no setting {prefix}{name}: {nearest(str(name), names)}")
+    for name in names:
+        if name not in found:
+            raise ConfigError(f"the setting {prefix}{name} is missing")
+
+
 def _components(plain: Mapping[str, Any]) -> dict[str, Any]:
-    if not plain.get("rerankers"):
+    rerankers = plain["rerankers"]
+    if not isinstance(rerankers, dict) or not rerankers:
         raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
-    rerankers = {f"rerankers.{name}": component for name, component in plain["rerankers"].items()}
-    return {"dataset": plain["dataset"], "retriever": plain["retriever"], **rerankers}
+    named = {f"rerankers.{name}": component for name, component in rerankers.items()}
+    return {"dataset": plain["dataset"], "retriever": plain["retriever"], **named}
 
 
-def _make_settings(plain: Mapping[str, Any]) -> Any:
+def _make_settings(plain: Mapping[str, Any]) -> "Settings":
     from rerank_eval.settings import LatencySettings, Settings
-
-    def path(value: object) -> Path | None:
-        return None if value is None else Path(str(value)).expanduser()
 
     for name in ("depths", "measures"):
         if not isinstance(plain[name], list):
             raise ConfigError(f"{name} is {plain[name]!r}; write a list, e.g. '{name}=[{plain[name]}]'")
+    store_path = plain["store"]["path"]
     return Settings(
         depths=plain["depths"],
         measures=plain["measures"],
         retrieval_depth=plain["retrieval_depth"],
         seed=plain["seed"],
         latency=LatencySettings(**plain["latency"]),
-        store_path=path(plain["store"]["path"]),
+        store_path=None if store_path is None else Path(str(store_path)).expanduser(),
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
     )

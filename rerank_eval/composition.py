@@ -14,10 +14,10 @@ _GROUPS = ("dataset", "retriever", "reranker", "experiment")
 def explain_composition(error: BaseException, conf: Path) -> str:
     """Return one line for an error of hydra or omegaconf, with the nearest valid names."""
     text = " ".join(str(part) for part in _chain(error))
-    if found := re.search(r"[Cc]ould not find '(?:\w+://)?([\w-]+)/([^']+)'", text):
+    if found := re.search(r"[Cc]ould not (?:find|load) '(?:\w+://)?([\w-]+)/([^']+)'", text):
         group, name = found.groups()
         return f"there is no {group} {name!r}: {nearest(name, _choices(conf, group))}"
-    if found := re.search(r"Missing mandatory value: ([\w.]+)", text):
+    if "Missing mandatory value" in text and (found := re.search(r"full_key: ([\w.]+)", text)):
         return f"{found[1]} must be set: {found[1]}=VALUE"
     if found := re.search(r"Could not (?:override|append|delete)[^'\"]*['\"]([^'\"]+)['\"]", text):
         key = found[1].lstrip("+").split("=")[0].split("@")[0]

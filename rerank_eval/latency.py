@@ -6,6 +6,7 @@ Only `score()` is inside the clock; the requests, their texts included, are made
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
@@ -37,7 +38,8 @@ class Percentile(NamedTuple):
     high_ms: float
 
 
-class LatencySummary(NamedTuple):
+@dataclass(frozen=True)
+class LatencySummary:
     """What `count` samples support; None where they are too few for a percentile."""
 
     count: int

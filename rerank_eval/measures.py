@@ -39,9 +39,7 @@ def _parse(name: str) -> Any:
     registry = ir_measures.measures.registry
     base = re.split("[@(]", str(name), maxsplit=1)[0]
     if base not in registry:
-        raise ConfigError(
-            f"unknown measure {name!r}: {nearest(base, registry)} (written like {', '.join(_EXAMPLES)})"
-        )
+        raise ConfigError(f"unknown measure {name!r}: {nearest(base, registry)} (written like {', '.join(_EXAMPLES)})")
     try:
         measure = ir_measures.parse_measure(str(name))
         measure.validate_params()

@@ -12,7 +12,7 @@ from rerank_eval.types import Document, Query, Ranking, Request
 class RankedText(NamedTuple):
     """A text, its place in the list that was given (from 0), and its score."""
 
-    index: int
+    position: int
     score: float
     text: str
 

@@ -4,7 +4,6 @@ Unknown is None (`null`), never 0. Field names may grow, not change, within a `F
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +146,7 @@ def _rename_to_free_name(folder: Path, parent: Path, name: str) -> Path:
             target.mkdir()  # fails if another process has it; renaming onto an empty folder then replaces it
         except FileExistsError:
             continue
-        os.replace(folder, target)
+        folder.replace(target)
         return target
     raise OSError(f"{parent / name} exists a thousand times")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rerank_eval.aggregate import Evaluated, aggregate, as_json, ceilings
 from rerank_eval.candidates import make_request
+from rerank_eval.caveats import collect_warnings
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
@@ -27,7 +28,6 @@ from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset, Query, Ranking, Request, Run
-from rerank_eval.caveats import collect_warnings
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -107,7 +107,9 @@ def evaluate(
     ]
     if status == "complete" and _worst_error_rate(passes.answers, dataset) > settings.max_error_rate:
         status = "not_evaluable"
-    result = _result(status, started, dataset, retriever, first_stage, settings, measures, passes, evaluated, corrupt_rows)
+    result = _result(
+        status, started, dataset, retriever, first_stage, settings, measures, passes, evaluated, corrupt_rows
+    )
     if status == "incomplete":
         raise EvaluationInterrupted(result)
     return result

@@ -59,10 +59,8 @@ class Settings:
             if self.retrieval_depth < depths[-1]:
                 raise ConfigError(f"retrieval_depth is {self.retrieval_depth}, below the largest depth, {depths[-1]}")
         _check_integer("seed", self.seed, 0)
-        if not 0 <= self.max_error_rate <= 1:
-            raise ConfigError(f"max_error_rate is {self.max_error_rate}; it is a share between 0 and 1")
-        if not self.store_timeout_s >= 0:
-            raise ConfigError(f"store.timeout_s is {self.store_timeout_s}; it cannot be negative")
+        _check_number("max_error_rate", self.max_error_rate, 1.0)
+        _check_number("store.timeout_s", self.store_timeout_s, 86_400.0)
 
     @property
     def first_stage_depth(self) -> int:
@@ -101,3 +99,8 @@ def resolve_inside(root: Path, *parts: str) -> Path:
 def _check_integer(name: str, value: object, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{name} is {value!r}; it must be an integer of at least {least}")
+
+
+def _check_number(name: str, value: object, most: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ConfigError(f"{name} is {value!r}; it must be a number between 0 and {most:g}")

@@ -69,7 +69,7 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     table.add_row(*_cells(str(result.retriever["name"]), first, names, first_stage=True))
     for system in result.systems:
         if all(_is_first_stage(depth, names) for depth in system.depths):
-            depths = "–".join(str(depth.depth) for depth in (system.depths[1], system.depths[-1]))
+            depths = "-".join(dict.fromkeys(str(depth.depth) for depth in (system.depths[1], system.depths[-1])))
             same = ["as depth 0"] + [""] * len(names)
             last = system.depths[-1]
             table.add_row(escape(system.name), depths, *same, *_latency_cells(last, first_stage=False))
@@ -140,7 +140,7 @@ def _interval(measure: MeasureResult) -> str:
         return "n/a"
     if measure.low is None or measure.high is None:
         return _number(measure.mean)
-    return f"{_number(measure.mean)} [{_number(measure.low)[1:]}–{_number(measure.high)[1:]}]".replace("[", r"\[")
+    return rf"{_number(measure.mean)} \[{_short(measure.low)}, {_short(measure.high)}]"
 
 
 def _difference(measure: MeasureResult) -> str:
@@ -154,6 +154,10 @@ def _difference(measure: MeasureResult) -> str:
 
 def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.4f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
 
 
 def _milliseconds(value: object) -> str:

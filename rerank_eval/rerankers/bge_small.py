@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerank_eval.onnx_models import BUNDLED_SHA256, OnnxEncoder, bundled_model, is_truncated
 from rerank_eval.types import Request, Scores, Usage
@@ -69,9 +70,9 @@ class BGESmall:
             )
         return answers
 
-    def _embed(self, encoding: object) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        vector = self._encoder.run(encoding)[0].astype(np.float64)
-        return vector / np.linalg.norm(vector)
+    def _embed(self, encoding: object) -> NDArray[np.float64]:
+        vector: NDArray[np.float64] = self._encoder.run(encoding)[0].astype(np.float64)
+        return vector / float(np.linalg.norm(vector))
 
     def identity(self) -> Mapping[str, object]:
         """Return the hash of the weights, prefix, maximum length and the library versions."""

@@ -76,7 +76,9 @@ class CrossEncoder:
 
     def score(self, request: Request) -> Scores:
         """Return one logit per document; tokens are not counted here, since that would be timed as latency."""
-        return Scores(self._predict([(request.query.text, document.text) for document in request.documents]), Usage(calls=1))
+        return Scores(
+            self._predict([(request.query.text, document.text) for document in request.documents]), Usage(calls=1)
+        )
 
     def score_many(self, requests: Sequence[Request]) -> Sequence[Scores]:
         """Return the scores of all requests, batched together; rounding can differ from `score` in the last digits."""
