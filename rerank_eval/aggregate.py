@@ -70,7 +70,7 @@ def aggregate(
         fingerprint=system.fingerprint,
         load_seconds=system.load_seconds,
         tie_rate=results[-1].tie_rate,
-        reused_answers=answers.reused,
+        reused_answers=len(answers.reused),
         depths=results,
     )
     return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})

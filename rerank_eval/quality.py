@@ -32,7 +32,13 @@ class Answers:
     asked_depths: tuple[int, ...]
     scores: dict[tuple[int, str], Scores] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    reused: int = 0
+    reused: set[tuple[int, str]] = field(default_factory=set)
+
+    @property
+    def num_resumed(self) -> int:
+        """The number of queries of which every answer came from the store."""
+        queries = {query_id for _, query_id in self.reused}
+        return sum(all((depth, query_id) in self.reused for depth in self.asked_depths) for query_id in queries)
 
     def at(self, depth: int, query_id: str) -> Scores | None:
         """Return the scores of the top `depth` candidates, or None if the query failed or was not reached."""
@@ -71,7 +77,8 @@ def answer_queries(
                     missing.append(request)
                 else:
                     answers.scores[depth, query.query_id] = kept
-                    answers.reused += bool(request.documents)
+                    if request.documents:
+                        answers.reused.add((depth, query.query_id))
                     progress.advance()
             for group in _answer(system, missing):
                 finished = [(request, outcome) for request, outcome in group if isinstance(outcome, Scores)]

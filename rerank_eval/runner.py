@@ -141,9 +141,8 @@ def _run_passes(
     for system in systems:
         answers = passes.answers[system.name]
         answer_queries(system, dataset.queries, request, store, progress, answers)
-        if answers.reused:
-            total = len(dataset.queries) * len(answers.asked_depths)
-            progress.note(f"{system.name}: resumed {answers.reused} of {total} queries from the store")
+        if answers.num_resumed:
+            progress.note(f"{system.name}: resumed {answers.num_resumed} of {len(dataset.queries)} queries from the store")
     if settings.latency.queries == 0:
         return
     with_candidates = [query for query in dataset.queries if first_stage[query.query_id]]

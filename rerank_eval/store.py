@@ -28,7 +28,7 @@ class Store:
     """
 
     def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
-        """Open or create the file; an unreadable one is moved aside and named in `moved_aside`.
+        """Open or create the file; one that is no SQLite file, or a damaged one, is moved aside and named in `moved_aside`.
 
         Raises:
             StoreError: another process holds the store for longer than `timeout_s`, or it cannot be written.
@@ -67,7 +67,7 @@ class Store:
         try:
             return self._open()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "disk" in str(error):
+            if not _is_damage(error):
                 raise
             self.moved_aside = self.path.with_name(f"{self.path.name}.corrupt-{utc_now().replace(':', '')}")
             self.path.replace(self.moved_aside)
@@ -134,6 +134,12 @@ class Store:
     ) -> None:
         """Close."""
         self.close()
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Return whether the content of the file is wrong, rather than its lock, its place or the disk."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the low byte: without the extended code
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _checksum(key: str, answer: str) -> str:

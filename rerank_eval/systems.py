@@ -20,11 +20,13 @@ class System:
     reranker: Reranker
     config: Mapping[str, object] = field(default_factory=dict)
     load_seconds: float | None = None
+    seen_dataset: str | None = None
+    """The hash of the dataset that the reranker has seen, where it asked for that."""
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
         if isinstance(self.reranker, DatasetReranker):
-            return replace(self, reranker=self.reranker.for_dataset(dataset))
+            return replace(self, reranker=self.reranker.for_dataset(dataset), seen_dataset=dataset.sha256)
         return self
 
     @property
@@ -47,6 +49,7 @@ class System:
                 "source": _source(kind),
                 "pointwise": self.reranker.pointwise,
                 "identity": identity,
+                "dataset": self.seen_dataset,
             }
         )
 

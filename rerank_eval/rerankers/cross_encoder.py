@@ -69,7 +69,7 @@ class CrossEncoder:
             "files_sha256": _hash_folder(Path(model).expanduser()),
             "device": str(self._model.device),
             "dtype": dtype,
-            "max_length": self._model.max_length,
+            "max_length": self._model.max_seq_length,
             "batch_size": batch_size,
             **{package: version(package) for package in ("sentence-transformers", "transformers", "torch")},
         }
@@ -84,7 +84,7 @@ class CrossEncoder:
         """Return the scores of all requests, batched together; rounding can differ from `score` in the last digits."""
         pairs = [(r.query.text, document.text) for r in requests for document in r.documents]
         logits = self._predict(pairs)
-        limit = self._model.max_length
+        limit = self._model.max_seq_length
         lengths = self._count_tokens(pairs)
         answers, start = [], 0
         for request in requests:

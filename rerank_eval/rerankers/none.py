@@ -1,5 +1,7 @@
 """No reranking: keeps the first-stage order."""
 
+from collections.abc import Mapping
+
 from rerank_eval.types import Request, Scores, Usage
 
 
@@ -16,3 +18,7 @@ class NoReranker:
     def score(self, request: Request) -> Scores:
         """Return n, n-1, … 1."""
         return Scores([float(n) for n in range(len(request.documents), 0, -1)], Usage(calls=0))
+
+    def identity(self) -> Mapping[str, object]:
+        """Return nothing: the scores depend on the request alone."""
+        return {}

@@ -1,5 +1,7 @@
 """The ceiling: orders by the judgments themselves."""
 
+import hashlib
+from collections.abc import Mapping
 from typing import Self
 
 from rerank_eval.types import Dataset, Qrels, Request, Scores, Usage
@@ -19,6 +21,11 @@ class Oracle:
     def for_dataset(self, dataset: Dataset) -> Self:
         """Return the oracle of this dataset."""
         return type(self)(self.name, dataset.qrels)
+
+    def identity(self) -> Mapping[str, object]:
+        """Return the judgments, as a hash."""
+        judgments = sorted((query_id, sorted(grades.items())) for query_id, grades in self._qrels.items())
+        return {"qrels_sha256": hashlib.sha256(repr(judgments).encode()).hexdigest()}
 
     def score(self, request: Request) -> Scores:
         """Return the grade of each document."""

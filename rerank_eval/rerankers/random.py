@@ -1,6 +1,7 @@
 """The floor: a random order that is the same in every run."""
 
 import hashlib
+from collections.abc import Mapping
 
 from rerank_eval.types import Request, Scores, Usage
 
@@ -21,6 +22,10 @@ class RandomReranker:
         return Scores(
             [self._draw(request.query.query_id, document.doc_id) for document in request.documents], Usage(calls=0)
         )
+
+    def identity(self) -> Mapping[str, object]:
+        """Return the seed."""
+        return {"seed": self._seed}
 
     def _draw(self, query_id: str, doc_id: str) -> float:
         digest = hashlib.sha256(f"{self._seed}\0{query_id}\0{doc_id}".encode()).digest()
