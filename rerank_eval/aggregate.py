@@ -43,7 +43,7 @@ def aggregate(
     wanted = list(dict.fromkeys([*measures, JUDGED]))
     runs = {0: first_stage} | {depth: _reranked(answers, first_stage, dataset, depth) for depth in depths}
     values = {depth: score_run(run, _only(dataset.qrels, run), wanted) for depth, run in runs.items()}
-    intervals = _intervals(values, wanted, seed)
+    intervals = _intervals(values, measures, seed)
     results = []
     for depth in runs:
         results.append(
@@ -53,7 +53,9 @@ def aggregate(
                     name: _measure_result(intervals.get((depth, name, False)), intervals.get((depth, name, True)))
                     for name in measures
                 },
-                judged_at_10=intervals[depth, JUDGED, False].mean if (depth, JUDGED, False) in intervals else None,
+                judged_at_10=_mean(
+                    [value for query_id, value in values[depth][JUDGED].items() if runs[depth][query_id]]
+                ),
                 **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),
                 **_describe_latency(samples, first_stage_samples, depth),
             )
@@ -99,6 +101,10 @@ def _reranked(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) 
         if scores is not None:
             run[query.query_id] = rerank(first_stage[query.query_id], scores.values)
     return run
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _only(qrels: Qrels, run: Run) -> Qrels:

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 from rerank_eval.corpus import Corpus
-from rerank_eval.errors import DataError, RerankerError
+from rerank_eval.errors import DataError, RerankerError, shortened
 from rerank_eval.types import Document, Query, Ranking, Request, Scores
 
 
@@ -25,14 +26,16 @@ def make_request(query: Query, first_stage: Ranking, depth: int, corpus: Corpus)
     return Request(query, tuple(documents))
 
 
-def check_scores(name: str, request: Request, scores: Scores) -> Scores:
+def check_scores(name: str, request: Request, scores: object) -> Scores:
     """Return the scores as plain floats.
 
     Raises:
-        RerankerError: the count is wrong or a value is not a finite number; names query and document.
+        RerankerError: it is no `Scores`, the count is wrong or a value is not a finite number; names query and document.
     """
     query_id = request.query.query_id
-    values = list(scores.values)
+    if not isinstance(scores, Scores):
+        raise RerankerError(f"{name} returned {type(scores).__name__} for query {query_id} where Scores are due")
+    values: list[object] = list(scores.values)
     if len(values) != len(request.documents):
         raise RerankerError(
             f"{name} returned {len(values)} scores for the {len(request.documents)} documents of query {query_id}"
@@ -43,10 +46,13 @@ def check_scores(name: str, request: Request, scores: Scores) -> Scores:
     for document, value in zip(request.documents, values, strict=True):
         floats.append(_finite(value))
         if floats[-1] is None:
-            shown = "NaN" if isinstance(value, float) and math.isnan(value) else repr(value)
-            raise RerankerError(f"{name} returned {shown} for query {query_id}, document {document.doc_id}")
+            raise RerankerError(f"{name} returned {_shown(value)} for query {query_id}, document {document.doc_id}")
     truncated = None if scores.truncated is None else [bool(mark) for mark in scores.truncated]
     return Scores([value for value in floats if value is not None], scores.usage, truncated)
+
+
+def _shown(value: object) -> str:
+    return "NaN" if isinstance(value, Real) and value != value else shortened(repr(value))
 
 
 def _finite(value: object) -> float | None:

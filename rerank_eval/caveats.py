@@ -3,28 +3,36 @@
 from collections.abc import Mapping, Sequence
 
 from rerank_eval.aggregate import Evaluated
+from rerank_eval.latency import LatencySample
+from rerank_eval.protocols import Loaded, Retriever
 from rerank_eval.results import SystemResult
 from rerank_eval.settings import Settings
+from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Run
 
 
 def collect_warnings(
     dataset: Dataset,
+    retriever: Retriever,
     first_stage: Run,
     settings: Settings,
     evaluated: Sequence[Evaluated],
+    latency: Sequence[LatencySample],
     latency_failures: Mapping[str, int],
-    corrupt_rows: int,
+    store: Store | None,
 ) -> list[str]:
     """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
-    warnings = [*_about_data(dataset), *_about_candidates(dataset, first_stage, settings)]
+    warnings = [*_about_data(dataset), *_about_retriever(retriever), *_about_candidates(dataset, first_stage, settings)]
     for item in evaluated:
         warnings += _about_system(item.result, len(dataset.queries))
+    warnings += _about_latency(first_stage, settings, latency)
     for name, count in latency_failures.items():
         if count:
             warnings.append(f"{name}: {count} calls of the latency pass failed and are not among its samples")
-    if corrupt_rows:
-        warnings.append(f"store: {corrupt_rows} damaged answers were found and asked again")
+    if store is not None and store.corrupt_rows:
+        warnings.append(f"store: {store.corrupt_rows} damaged answers were found and asked again")
+    if store is not None and store.moved_aside is not None:
+        warnings.append(f"store: the file was damaged; it was moved aside to {store.moved_aside}, and a new one begun")
     return warnings
 
 
@@ -53,17 +61,27 @@ def _about_data(dataset: Dataset) -> list[str]:
     return warnings
 
 
+def _about_retriever(retriever: Retriever) -> list[str]:
+    if not isinstance(retriever, Loaded):
+        return []
+    counts = {
+        "bad lines were skipped": retriever.load_report.skipped_lines,
+        "identical duplicates were dropped": retriever.load_report.dropped_duplicates,
+    }
+    return [f"{retriever.name}: {count} {what}" for what, count in counts.items() if count]
+
+
 def _about_candidates(dataset: Dataset, first_stage: Run, settings: Settings) -> list[str]:
     warnings = []
     found = {query.query_id: len(first_stage[query.query_id]) for query in dataset.queries}
-    for depth in settings.depths:
-        short = {query_id: count for query_id, count in found.items() if count < depth}
-        if short:
-            query_id, count = min(short.items(), key=lambda item: (item[1], item[0]))
-            warnings.append(
-                f"candidates: depth {depth} asked, {count} available for query {query_id}; "
-                f"{len(short)} of {len(found)} queries have fewer than {depth}"
-            )
+    depth = settings.depths[-1]
+    short = {query_id: count for query_id, count in found.items() if count < depth}
+    if short:
+        query_id, count = min(short.items(), key=lambda item: (item[1], item[0]))
+        warnings.append(
+            f"candidates: depth {depth} asked, {count} available for query {query_id}; {len(short)} of {len(found)} queries have "
+            f"fewer than {depth}"
+        )
     empty = sum(not count for count in found.values())
     if empty:
         warnings.append(f"candidates: the first stage has nothing for {empty} of {len(found)} queries; they count as 0")
@@ -72,13 +90,22 @@ def _about_candidates(dataset: Dataset, first_stage: Run, settings: Settings) ->
     return warnings
 
 
+def _about_latency(first_stage: Run, settings: Settings, latency: Sequence[LatencySample]) -> list[str]:
+    timed = {sample.query_id for sample in latency}
+    depth = settings.depths[-1]
+    short = sum(len(first_stage[query_id]) < depth for query_id in timed)
+    if not short:
+        return []
+    return [
+        f"latency: {short} of the {len(timed)} timed queries have fewer than {depth} candidates, which flatters that depth"
+    ]
+
+
 def _about_system(system: SystemResult, num_queries: int) -> list[str]:
     warnings = []
     deepest = system.depths[-1]
-    if deepest.failures:
-        warnings.append(
-            f"{system.name}: {deepest.failures} of {num_queries} queries failed and are left out of its means"
-        )
+    if failures := max(depth.failures for depth in system.depths):
+        warnings.append(f"{system.name}: {failures} of {num_queries} queries failed and are left out of its means")
     if deepest.truncated_pairs:
         share = deepest.truncated_pairs / deepest.num_pairs
         warnings.append(
@@ -88,9 +115,9 @@ def _about_system(system: SystemResult, num_queries: int) -> list[str]:
         warnings.append(
             f"{system.name}: {deepest.tie_rate:.1%} of the candidates share their score with another; ties go by doc_id descending"
         )
-    for depth in system.depths[1:]:
-        if depth.judged_at_10 is not None and depth.judged_at_10 < 0.9:
-            warnings.append(
-                f"{system.name}: {1 - depth.judged_at_10:.0%} of its top 10 at depth {depth.depth} are unjudged and count as not relevant"
-            )
+    judged = [depth.judged_at_10 for depth in system.depths[1:] if depth.judged_at_10 is not None]
+    if judged and min(judged) < 0.9:
+        warnings.append(
+            f"{system.name}: up to {1 - min(judged):.0%} of its top 10 are unjudged and count as not relevant (judged@10 per depth is in result.json)"
+        )
     return warnings

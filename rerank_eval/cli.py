@@ -35,6 +35,8 @@ def main() -> NoReturn:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise hydra prints and exits 1 itself
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # so that the console script finds the user's own classes as `python -m` does
+    if len(sys.argv) == 1:
+        sys.argv.append("+experiment=quickstart")
     _refuse_commands()
     code = 0
     try:
@@ -110,6 +112,7 @@ def _run(config: DictConfig) -> None:
     settings = _make_settings(plain)
     for where, component in _components(plain).items():
         check_component(component, where)
+    experiment = resolve_inside(Path(str(plain["output_dir"])), str(plain["experiment_name"]))
     messages = Console(stderr=True)
     code = 0
     with ProgressBars(messages) as progress:
@@ -117,7 +120,7 @@ def _run(config: DictConfig) -> None:
             result = _evaluate(plain, settings, progress)
         except EvaluationInterrupted as interrupt:
             result, code = interrupt.result, 130
-    parent = resolve_inside(Path(plain["output_dir"]), plain["experiment_name"], str(result.dataset["name"]))
+    parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
     print_result(result, tables)
@@ -135,10 +138,9 @@ def _too_many_failures(result: "ExperimentResult", max_error_rate: float) -> str
         for system in result.systems
         if any(depth.failures for depth in system.depths)
     )
-    return (
-        f"failed queries: {failed} of {result.dataset['num_queries']}, above max_error_rate={max_error_rate}; "
-        "the result is marked not_evaluable"
-    )
+    nothing_left = any(system.has_no_value for system in result.systems)
+    limit = "so a mean has no query left" if nothing_left else f"above max_error_rate={max_error_rate}"
+    return f"failed queries: {failed} of {result.dataset['num_queries']}, {limit}; the result is marked not_evaluable"
 
 
 def _evaluate(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":

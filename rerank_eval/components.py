@@ -24,7 +24,10 @@ def check_component(component: object, where: str) -> None:
         ConfigError: there is no such class, or an argument is unknown or missing; names the nearest valid ones.
     """
     target, arguments = _split(component, where)
-    signature = inspect.signature(target)
+    try:
+        signature = inspect.signature(target)
+    except ValueError:
+        return  # a class written in C may tell nothing about its arguments
     parameters = signature.parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         for name in arguments:
@@ -67,7 +70,7 @@ def _locate(dotted: str, where: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name) if module_name else None
     except ImportError as error:
         name = getattr(error, "name", None) or ""
-        if module_name == name or module_name.startswith(f"{name}."):
+        if isinstance(error, ModuleNotFoundError) and (module_name == name or module_name.startswith(f"{name}.")):
             raise ConfigError(
                 f"{where}: there is no module {name!r} for _target_ {dotted!r}; it is looked for in {Path.cwd()} and in the installed packages"
             ) from error

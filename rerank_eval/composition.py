@@ -21,7 +21,14 @@ def explain_composition(error: BaseException, conf: Path) -> str:
         return f"{found[1]} must be set: {found[1]}=VALUE"
     if found := re.search(r"Could not (?:override|append|delete)[^'\"]*['\"]([^'\"]+)['\"]", text):
         key = found[1].lstrip("+").split("=")[0].split("@")[0]
-        return f"there is no setting {key!r}: {nearest(key, _settings(conf))}"
+        if key == "experiment":
+            return "an experiment is added with a plus: +experiment=NAME"
+        if key in _GROUPS:
+            return f"{key} takes a name: {', '.join(sorted(_choices(conf, key)))}"
+        names = _settings(conf)
+        if key in names:
+            return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')} than the chosen one"
+        return f"there is no setting {key!r}: {nearest(key, names)}"
     return " ".join(str(error).split())
 
 

@@ -60,9 +60,14 @@ def timed(work: Callable[[], T], clock: Clock = time.perf_counter_ns) -> tuple[T
     return value, clock() - start
 
 
-def sample_queries(queries: Sequence[Query], count: int, seed: int) -> list[Query]:
-    """Return `count` queries, or all, drawn without replacement, in drawing order."""
-    return random.Random(seed).sample(list(queries), min(count, len(queries)))
+def sample_queries(num_candidates: Mapping[Query, int], count: int, depth: int, seed: int) -> list[Query]:
+    """Return `count` queries, or all that have a candidate, drawn without replacement.
+
+    Those with `depth` candidates come first, then those with the most: shorter lists would flatter the latency at that depth.
+    """
+    queries = [query for query, candidates in num_candidates.items() if candidates]
+    drawn = random.Random(seed).sample(queries, len(queries))
+    return sorted(drawn, key=lambda query: -min(num_candidates[query], depth))[:count]
 
 
 def measure_retriever(

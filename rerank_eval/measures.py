@@ -14,6 +14,11 @@ from rerank_eval.errors import ConfigError, nearest
 from rerank_eval.types import Qrels, Run
 
 _EXAMPLES = ("nDCG@10", "RR@10", "AP@100", "R@100", "P@5", "Success@1", "Judged@10")
+_LARGEST_CUTOFF = 1_000_000
+# without gdeval: a Perl script that refuses query ids that are no integers, and so would fail at the end of a run
+_PIPELINE = ir_measures.providers.FallbackProvider(
+    [provider for provider in ir_measures.DefaultPipeline.providers if provider is not ir_measures.gdeval]
+)
 
 
 def parse_measures(names: Sequence[str], relevance_level: int = 1) -> tuple[str, ...]:
@@ -46,10 +51,11 @@ def _parse(name: str) -> Any:
     except (ValueError, NameError, TypeError, AssertionError, KeyError, SyntaxError) as error:
         raise ConfigError(f"measure {name!r} cannot be read ({error}); write it like {', '.join(_EXAMPLES)}") from error
     cutoff = measure.params.get("cutoff")
-    if cutoff is not None and cutoff < 1:
-        raise ConfigError(f"measure {name!r} has the cut-off {cutoff}; the least is 1")
-    if not ir_measures.DefaultPipeline.supports(measure):
-        raise ConfigError(f"measure {name!r} needs a package that is not installed, or a cut-off (as in {base}@10)")
+    if cutoff is not None and not 1 <= cutoff <= _LARGEST_CUTOFF:
+        raise ConfigError(f"measure {name!r} has the cut-off {cutoff}; it must be between 1 and {_LARGEST_CUTOFF}")
+    if not _PIPELINE.supports(measure):
+        hint = "" if cutoff is not None else f", or a cut-off (as in {base}@10)"
+        raise ConfigError(f"measure {name!r} needs other parameters, or a package that is not installed{hint}")
     return measure
 
 
@@ -74,6 +80,6 @@ def score_run(run: Run, qrels: Qrels, measures: Sequence[str]) -> Mapping[str, M
     values: dict[str, dict[str, float]] = {name: dict.fromkeys(qrels, 0.0) for name in measures}
     if ranked:
         names = {measure: name for name, measure in parsed.items()}
-        for row in ir_measures.iter_calc(list(parsed.values()), dict(qrels), ranked):
+        for row in _PIPELINE.iter_calc(list(parsed.values()), dict(qrels), ranked):
             values[names[row.measure]][row.query_id] = float(row.value)
     return values

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from rerank_eval.types import Dataset, Request, Run, Scores
+from rerank_eval.types import Dataset, LoadReport, Request, Run, Scores
 
 
 class Retriever(Protocol):
@@ -20,6 +20,14 @@ class Retriever(Protocol):
     def identity(self) -> Mapping[str, object]:
         """Return everything that can change the run: parameters, versions, the content of a file."""
         ...
+
+
+@runtime_checkable
+class Loaded(Protocol):
+    """A first stage that was read from a file."""
+
+    load_report: LoadReport
+    """What reading changed; shown to the user."""
 
 
 class Reranker(Protocol):

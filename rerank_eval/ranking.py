@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rerank_eval.candidates import check_scores
+from rerank_eval.corpus import replace_surrogates
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import Reranker
 from rerank_eval.types import Document, Query, Ranking, Request
@@ -31,7 +32,8 @@ def rank(reranker: Reranker, query: str, documents: Sequence[str], top_k: int | 
     # ids that fall with the position: the one sorting rule (score, doc_id) then keeps the order of equal scores
     width = len(str(len(documents)))
     ids = [str(len(documents) - index).zfill(width) for index in range(len(documents))]
-    request = Request(Query("query", query), tuple(map(Document, ids, documents)))
+    texts = map(replace_surrogates, documents)  # as a corpus does when it is loaded
+    request = Request(Query("query", replace_surrogates(query)), tuple(map(Document, ids, texts)))
     values = check_scores(reranker.name, request, reranker.score(request)).values
     positions = {doc_id: index for index, doc_id in enumerate(ids)}
     ranking = Ranking(zip(ids, values, strict=True))

@@ -77,6 +77,11 @@ class SystemResult:
     reused_answers: int
     depths: Sequence[DepthResult]
 
+    @property
+    def has_no_value(self) -> bool:
+        """Whether a measure at some depth has no query left to be the mean of."""
+        return any(measure.mean is None for depth in self.depths for measure in depth.measures.values())
+
 
 @dataclass(frozen=True)
 class ExperimentResult:

@@ -58,8 +58,8 @@ def evaluate(
 ) -> ExperimentResult:
     """Return quality and latency of every reranker at every depth; what the command writes.
 
-    A query that a reranker cannot answer is left out of its means, and counted; above `settings.max_error_rate` the status is
-    "not_evaluable". Answers are kept in `settings.store_path`, and reused, for rerankers that have an `identity()`.
+    A query that a reranker cannot answer is left out of its means, and counted; above `settings.max_error_rate`, or where none is
+    left, the status is "not_evaluable". Answers are kept in `settings.store_path`, and reused, for rerankers that have an `identity()`.
 
     Raises:
         ConfigError: a setting or a name is wrong.
@@ -89,7 +89,6 @@ def evaluate(
             _run_passes(dataset, retriever, first_stage, systems, settings, store, progress, passes)
         except KeyboardInterrupt:
             status = "incomplete"
-        corrupt_rows = store.corrupt_rows if store is not None else 0
 
     evaluated = [
         aggregate(
@@ -105,11 +104,10 @@ def evaluate(
         )
         for system in systems
     ]
-    if status == "complete" and _worst_error_rate(passes.answers, dataset) > settings.max_error_rate:
+    too_many = _worst_error_rate(passes.answers, dataset) > settings.max_error_rate
+    if status == "complete" and (too_many or any(item.result.has_no_value for item in evaluated)):
         status = "not_evaluable"
-    result = _result(
-        status, started, dataset, retriever, first_stage, settings, measures, passes, evaluated, corrupt_rows
-    )
+    result = _result(status, started, dataset, retriever, first_stage, settings, measures, passes, evaluated, store)
     if status == "incomplete":
         raise EvaluationInterrupted(result)
     return result
@@ -142,11 +140,13 @@ def _run_passes(
         answers = passes.answers[system.name]
         answer_queries(system, dataset.queries, request, store, progress, answers)
         if answers.num_resumed:
-            progress.note(f"{system.name}: resumed {answers.num_resumed} of {len(dataset.queries)} queries from the store")
+            progress.note(
+                f"{system.name}: resumed {answers.num_resumed} of {len(dataset.queries)} queries from the store"
+            )
     if settings.latency.queries == 0:
         return
-    with_candidates = [query for query in dataset.queries if first_stage[query.query_id]]
-    sampled = sample_queries(with_candidates, settings.latency.queries, settings.seed)
+    num_candidates = {query: len(first_stage[query.query_id]) for query in dataset.queries}
+    sampled = sample_queries(num_candidates, settings.latency.queries, settings.depths[-1], settings.seed)
     if retriever.searches:
         progress.start(f"latency: {retriever.name}", 1)
         passes.first_stage_samples = measure_retriever(
@@ -178,7 +178,7 @@ def _result(
     measures: Sequence[str],
     passes: _Passes,
     evaluated: Sequence[Evaluated],
-    corrupt_rows: int,
+    store: Store | None,
 ) -> ExperimentResult:
     first_stage_latency = summarise([sample.nanoseconds for sample in passes.first_stage_samples])
     return ExperimentResult(
@@ -203,7 +203,9 @@ def _result(
         systems=[item.result for item in evaluated],
         ceiling=ceilings(first_stage, dataset, settings.depths, measures),
         settings=asdict(settings) | {"measures": list(measures)},
-        warnings=collect_warnings(dataset, first_stage, settings, evaluated, passes.latency_failures, corrupt_rows),
+        warnings=collect_warnings(
+            dataset, retriever, first_stage, settings, evaluated, passes.samples, passes.latency_failures, store
+        ),
         failures=[failure.message for found in passes.answers.values() for failure in found.failures],
         provenance={
             "started": started,

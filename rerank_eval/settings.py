@@ -60,7 +60,9 @@ class Settings:
                 raise ConfigError(f"retrieval_depth is {self.retrieval_depth}, below the largest depth, {depths[-1]}")
         _check_integer("seed", self.seed, 0)
         if self.store_path is not None and (not self.store_path.name or self.store_path.is_dir()):
-            raise ConfigError(f"store.path is the folder {str(self.store_path)!r}; name a file, or null to keep no answers")
+            raise ConfigError(
+                f"store.path is the folder {str(self.store_path)!r}; name a file, or null to keep no answers"
+            )
         _check_number("max_error_rate", self.max_error_rate, 1.0)
         _check_number("store.timeout_s", self.store_timeout_s, 86_400.0)
 

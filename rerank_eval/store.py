@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -69,11 +69,14 @@ class Store:
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
-            self.moved_aside = self.path.with_name(f"{self.path.name}.corrupt-{utc_now().replace(':', '')}")
-            self.path.replace(self.moved_aside)
-            for suffix in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            return self._open()
+            return self._start_anew()
+
+    def _start_anew(self) -> sqlite3.Connection:
+        self.moved_aside = self.path.with_name(f"{self.path.name}.corrupt-{utc_now().replace(':', '')}")
+        self.path.replace(self.moved_aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        return self._open()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -101,7 +104,7 @@ class Store:
             return None
 
     def put(self, system: str, answers: Iterable[tuple[str, Request, Scores]]) -> None:
-        """Write answers, all or none.
+        """Write answers, all or none; a file whose damage shows only now is moved aside as well.
 
         Raises:
             StoreError: the disk is full or the file cannot be written; what was committed stays readable.
@@ -111,13 +114,26 @@ class Store:
             answer = _encode(scores)
             rows.append((key, system, request.query.query_id, answer, _checksum(key, answer)))
         try:
+            try:
+                self._write(rows)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._connection.close()
+                self._connection = self._start_anew()
+                self._write(rows)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the store {self.path} cannot be written: {error}; earlier answers are kept") from error
+
+    def _write(self, rows: Sequence[tuple[str, str, str, str, str]]) -> None:
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise StoreError(f"the store {self.path} cannot be written: {error}; earlier answers are kept") from error
+            raise
 
     def close(self) -> None:
         """Close the file and let other processes in."""

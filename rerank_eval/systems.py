@@ -11,6 +11,8 @@ from rerank_eval.protocols import DatasetReranker, Identified, Reranker
 from rerank_eval.settings import check_name
 from rerank_eval.types import Dataset
 
+_NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
+
 
 @dataclass(frozen=True)
 class System:
@@ -66,9 +68,11 @@ def make_systems(rerankers: Iterable[Reranker | System]) -> list[System]:
     """Return a system for each reranker.
 
     Raises:
-        ConfigError: there is none, two have one name, or a name cannot name a file.
+        ConfigError: there is none, one lacks what `protocols.Reranker` asks for, two have one name, or a name cannot name a file.
     """
-    systems = [item if isinstance(item, System) else System(item.name, item) for item in rerankers]
+    systems = [item if isinstance(item, System) else _make_system(item) for item in rerankers]
+    for system in systems:
+        _check_attributes(system.name, system.reranker)
     if not systems:
         raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
     names = [check_name(system.name, "the reranker name") for system in systems]
@@ -76,3 +80,21 @@ def make_systems(rerankers: Iterable[Reranker | System]) -> list[System]:
         if names.count(name) > 1:
             raise ConfigError(f"two rerankers are named {name!r}; give one of them another name")
     return systems
+
+
+def _make_system(reranker: Reranker) -> System:
+    name = getattr(reranker, "name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"the reranker {type(reranker).__name__} has no name; {_NEEDS}")
+    return System(name, reranker)
+
+
+def _check_attributes(name: str, reranker: object) -> None:
+    """Check a reranker that may be a class of the user's own."""
+    if not callable(getattr(reranker, "score", None)):
+        raise ConfigError(f"the reranker {name} has no method score; {_NEEDS}")
+    if not isinstance(getattr(reranker, "pointwise", None), bool):
+        raise ConfigError(f"the reranker {name} does not say whether it is pointwise; {_NEEDS}")
+    concurrency = getattr(reranker, "concurrency", None)
+    if not isinstance(concurrency, int) or concurrency < 1:
+        raise ConfigError(f"the reranker {name} has the concurrency {concurrency!r}; {_NEEDS}")

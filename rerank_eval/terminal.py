@@ -25,6 +25,7 @@ class ProgressBars:
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
+            refresh_per_second=4,  # few, since the thread that draws must not disturb what is timed
             transient=True,
         )
 
@@ -58,13 +59,10 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     console.print(_headline(result), markup=False, highlight=False, soft_wrap=True)
     names = list(result.systems[0].depths[0].measures)
     table = Table(box=None, pad_edge=False, header_style="bold")
+    measures = [f"{escape(name)} [95%]" for name in names]
     table.add_column("system", overflow="fold")
-    table.add_column("depth", justify="right")
-    for name in names:
-        table.add_column(f"{escape(name)} [95%]", justify="right", no_wrap=True)
-    table.add_column(f"Δ {escape(names[0])} to depth 0", justify="right", no_wrap=True)
-    table.add_column("p50 ms", justify="right", no_wrap=True)
-    table.add_column("p95 ms", justify="right", no_wrap=True)
+    for heading in ("depth", *measures, f"Δ {escape(names[0])} to depth 0", "p50 ms", "p95 ms"):
+        table.add_column(heading, justify="right", overflow="fold")  # a narrow terminal breaks cells, and loses none
     first = result.systems[0].depths[0]
     table.add_row(*_cells(str(result.retriever["name"]), first, names, first_stage=True))
     for system in result.systems:
@@ -140,7 +138,7 @@ def _interval(measure: MeasureResult) -> str:
         return "n/a"
     if measure.low is None or measure.high is None:
         return _number(measure.mean)
-    return rf"{_number(measure.mean)} \[{_short(measure.low)}, {_short(measure.high)}]"
+    return rf"{_number(measure.mean)} \[{_short(measure.low)},{_short(measure.high)}]"
 
 
 def _difference(measure: MeasureResult) -> str:
@@ -149,7 +147,7 @@ def _difference(measure: MeasureResult) -> str:
         return ""
     if found["low"] is None or found["high"] is None:
         return f"{found['mean']:+.4f}"
-    return rf"{found['mean']:+.4f} \[{found['low']:+.3f}, {found['high']:+.3f}]"
+    return rf"{found['mean']:+.4f} \[{found['low']:+.3f},{found['high']:+.3f}]"
 
 
 def _number(value: float | None) -> str:

@@ -14,11 +14,11 @@ Record = TypeVar("Record")
 _LONGEST_LINE = 64 * 1024 * 1024
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     r"""Yield (line number from 1, line without its end) of every line that is not blank; lines end at ``\n`` only.
 
     Raises:
-        DataError: the file cannot be read, is no UTF-8, or has a line of more than 64 MiB.
+        DataError: the file cannot be read, or has a line of more than 64 MiB.
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -29,11 +29,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise DataError("the line is longer than 64 MiB", path, number)
                 if number == 1:
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
-                try:
-                    line = raw.removesuffix(b"\n").removesuffix(b"\r").decode()
-                except UnicodeDecodeError as error:
-                    raise DataError(f"not UTF-8: {error.reason} at byte {error.start}", path, number) from error
-                if line.strip(" \t\r\f\v"):
+                line = raw.removesuffix(b"\n").removesuffix(b"\r")
+                if line.strip():
                     yield number, line
     except FileNotFoundError as error:
         raise DataError("no such file", path) from error
@@ -56,13 +53,20 @@ class LineReader:
         """Yield (line number, parsed line); `parse` raises ValueError with the reason for a bad one."""
         for number, line in read_lines(path):
             try:
-                record = parse(line)
+                record = parse(_decode(line))
             except ValueError as error:
                 if self._on_bad_line == "error":
-                    raise DataError(f"{error}: {shortened(line)}", path, number) from error
+                    raise DataError(f"{error}: {shortened(line.decode(errors='replace'))}", path, number) from error
                 self.skipped_lines += 1
                 continue
             yield number, record
+
+
+def _decode(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 ({error.reason} at byte {error.start} of the line)") from error
 
 
 def check_id(value: object, name: str) -> str:

@@ -27,7 +27,7 @@ def read_qrels(path: Path, reader: LineReader | None = None) -> Qrels:
     first_lines: dict[tuple[str, str], int] = {}
     for number, record in reader.records(path, _parse_judgment):
         if record is None:
-            if number == 1:
+            if not qrels:
                 continue
             raise DataError("a header inside the file", path, number)
         query_id, doc_id, relevance = record
@@ -95,7 +95,7 @@ def _parse_scored(line: str) -> tuple[str, str, float]:
         raise ValueError(f"{len(columns)} columns where a run has 6")
     query_id, _, doc_id, _, text, _ = columns
     try:
-        score = float(text)
+        score = float(text.replace("_", "?"))  # float() would read 1_0 as 10
     except ValueError:
         raise ValueError("the score must be a number") from None
     if not math.isfinite(score):
@@ -104,10 +104,13 @@ def _parse_scored(line: str) -> tuple[str, str, float]:
 
 
 def format_run(run: Run, system: str) -> bytes:
-    """Return the gzip-compressed TREC run; equal runs give equal bytes."""
+    """Return the gzip-compressed TREC run; equal rankings give equal bytes.
+
+    The scores are `n - rank`: trec_eval compares in float32, where scores that are nearly equal would tie and change places.
+    """
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as file:
         for query_id in sorted(run):
-            for rank, doc in enumerate(run[query_id], start=1):
+            for rank, doc in enumerate(Ranking.from_order(run[query_id].doc_ids), start=1):
                 file.write(f"{query_id} Q0 {doc.doc_id} {rank} {doc.score!r} {system}\n".encode())
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -155,6 +156,12 @@ class Usage:
     search_units: int | None = None
     retries: int = 0
     repairs: int = 0
+
+    def __post_init__(self) -> None:
+        """Make plain integers of what counts like one, such as numpy's."""
+        for name, value in vars(self).items():
+            if value is not None:
+                object.__setattr__(self, name, operator.index(value))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class CrossEncoder:
 
         Raises:
             MissingExtraError: sentence-transformers is not installed.
-            ConfigError: the model cannot be loaded, has more than one label, or a parameter is out of range.
+            ConfigError: the model cannot be loaded, is no cross-encoder, has more than one label, or a parameter is out of range.
         """
         if dtype not in _DTYPES:
             raise ConfigError(f"dtype {dtype!r} is unknown; valid: {', '.join(_DTYPES)}")
@@ -63,6 +63,7 @@ class CrossEncoder:
             raise ConfigError(f"the model {model!r} cannot be loaded: {error}") from error
         if self._model.num_labels != 1:
             raise ConfigError(f"the model {model!r} has {self._model.num_labels} labels; a reranker has one")
+        _check_head(model, self._model)
         self._identity = {
             "model": model,
             "revision": getattr(self._model.config, "_commit_hash", None) or revision,
@@ -129,6 +130,17 @@ def _import_libraries() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtraError(error.name or "sentence-transformers", "sentence-transformers") from error
     return torch, sentence_transformers
+
+
+def _check_head(name: str, model: Any) -> None:
+    """Refuse an encoder without a trained head: sentence-transformers would add a random one and score with it."""
+    loaded = model.transformers_model
+    saved_as = getattr(model.config, "architectures", None) or []
+    kind = "ForSequenceClassification"
+    if type(loaded).__name__.endswith(kind) and saved_as and not any(saved.endswith(kind) for saved in saved_as):
+        raise ConfigError(
+            f"the model {name!r} is no cross-encoder: it was saved as {saved_as[0]}, without a head that scores a pair"
+        )
 
 
 def _hash_folder(folder: Path) -> str | None:

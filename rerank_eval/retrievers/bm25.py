@@ -1,6 +1,8 @@
 """BM25 by bm25s (Lù, 2024, https://arxiv.org/abs/2407.03618), Lucene's variant."""
 
+import hashlib
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -42,7 +44,7 @@ class BM25:
         Raises:
             ConfigError: a parameter is out of range or unknown.
         """
-        if not k1 >= 0 or not 0 <= b <= 1:
+        if not 0 <= k1 < math.inf or not 0 <= b <= 1:
             raise ConfigError(f"retriever.k1 is {k1} and retriever.b is {b}; k1 must be at least 0, b between 0 and 1")
         if stemmer is not None and stemmer not in Stemmer.algorithms():
             raise ConfigError(f"retriever.stemmer {stemmer!r} is unknown: {nearest(stemmer, Stemmer.algorithms())}")
@@ -91,12 +93,10 @@ class BM25:
         return self._loaded[1], self._loaded[2]
 
     def _load_or_build(self, corpus: Corpus, folder: Path) -> bm25s.BM25:
-        if (folder / _DONE).is_file():
-            try:
-                return bm25s.BM25.load(folder)
-            except (OSError, ValueError, KeyError, EOFError):  # damaged: an index can always be built again
-                shutil.rmtree(folder)
-        build_folder(folder, lambda unfinished: self._build(corpus, unfinished))
+        if folder.exists() and not _is_intact(folder):  # damaged: an index can always be built again
+            shutil.rmtree(folder)
+        if not folder.exists():
+            build_folder(folder, lambda unfinished: self._build(corpus, unfinished))
         return bm25s.BM25.load(folder)
 
     def _build(self, corpus: Corpus, folder: Path) -> None:
@@ -108,8 +108,27 @@ class BM25:
             raise DataError("no document of the corpus has a word to index")
         index.index(tokens, show_progress=False)
         index.save(folder, show_progress=False)
-        description = {**self.identity(), "corpus_sha256": corpus.sha256, "num_documents": len(corpus)}
+        description = {
+            **self.identity(),
+            "corpus_sha256": corpus.sha256,
+            "num_documents": len(corpus),
+            "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        }
         (folder / _DONE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+
+
+def _is_intact(folder: Path) -> bool:
+    """Return whether every file of the index is there with the content it was written with."""
+    try:
+        files = json.loads((folder / _DONE).read_text(encoding="utf-8"))["files"]
+        return all(_sha256(folder / name) == sha256 for name, sha256 in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _top(scores: Any, doc_ids: list[str], depth: int) -> Ranking:

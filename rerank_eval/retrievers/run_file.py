@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rerank_eval.textfiles import LineReader, OnBadLine
 from rerank_eval.trec import read_run
-from rerank_eval.types import Dataset, Ranking, Run
+from rerank_eval.types import Dataset, LoadReport, Ranking, Run
 
 
 class RunFile:
@@ -20,11 +20,11 @@ class RunFile:
         Raises:
             DataError: the file is missing or a line is wrong (file:line).
         """
-        self._path = Path(path)
+        self._path = Path(path).expanduser()
         self.name = name or self._path.name.removesuffix(".gz").removesuffix(".trec")
         reader = LineReader(on_bad_line)
         self._run = read_run(self._path, reader)
-        self.skipped_lines = reader.skipped_lines
+        self.load_report = LoadReport(skipped_lines=reader.skipped_lines, dropped_duplicates=reader.dropped_duplicates)
 
     def retrieve(self, dataset: Dataset, depth: int) -> Run:
         """Return the top `depth` of each query of the dataset that the file has."""

@@ -1,0 +1,77 @@
+"""What every YAML in conf/ must hold; a new one is tested without an edit here."""
+
+from pathlib import Path
+
+import pytest
+
+from rerank_eval.cli import CONF
+from rerank_eval.components import check_component
+from rerank_eval.settings import Settings, check_name
+from tests.conftest import Compose
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def path_of(group: str, choice: str) -> Path:
+    return CONF / group / f"{choice}.yaml"
+
+
+@pytest.mark.parametrize("group", ["dataset", "retriever", "reranker", "experiment"])
+def test_every_group_has_choices_that_can_name_a_file(group: str) -> None:
+    assert choices(group)
+    assert [check_name(choice, group) for choice in choices(group)] == choices(group)
+
+
+@pytest.mark.parametrize("choice", choices("reranker"))
+def test_a_reranker_alone_composes_under_its_name_and_its_target_takes_the_settings(
+    choice: str, compose: Compose
+) -> None:
+    composed = compose(f"reranker=[{choice}]")
+    assert list(composed["rerankers"]) == [choice]
+    check_component(composed["rerankers"][choice], f"rerankers.{choice}")
+
+
+@pytest.mark.parametrize("choice", choices("reranker"))
+def test_a_reranker_begins_with_its_package_so_that_several_compose(choice: str) -> None:
+    first_line = path_of("reranker", choice).read_text(encoding="utf-8").splitlines()[0]
+    assert first_line == f"# @package rerankers.{choice}"
+
+
+def test_all_rerankers_compose_together(compose: Compose) -> None:
+    names = choices("reranker")
+    assert sorted(compose(f"reranker=[{','.join(names)}]")["rerankers"]) == names
+
+
+@pytest.mark.parametrize("choice", choices("reranker"))
+def test_a_reranker_composes_a_second_time_under_another_name(choice: str, compose: Compose) -> None:
+    composed = compose("reranker=[]", f"+reranker@rerankers.another={choice}")
+    check_component(composed["rerankers"]["another"], "rerankers.another")
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"), [(group, choice) for group in ("retriever", "dataset") for choice in choices(group)]
+)
+def test_a_dataset_or_retriever_composes_and_its_target_takes_the_settings(
+    group: str, choice: str, compose: Compose
+) -> None:
+    check_component(compose(f"{group}={choice}")[group], group)
+
+
+@pytest.mark.parametrize("choice", choices("experiment"))
+def test_an_experiment_composes_to_valid_settings_and_components(choice: str, compose: Compose) -> None:
+    composed = compose(f"+experiment={choice}")
+    Settings(depths=composed["depths"], measures=composed["measures"])
+    assert composed["experiment_name"] == choice
+    check_component(composed["dataset"], "dataset")
+    check_component(composed["retriever"], "retriever")
+    for name, component in composed["rerankers"].items():
+        check_component(component, f"rerankers.{name}")
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_no_setting_holds_a_key(path: Path) -> None:
+    """Keys are named by environment variables, as `api_key_env`; overrides end in logs and result folders."""
+    names = [line.split(":")[0].strip() for line in path.read_text(encoding="utf-8").splitlines() if ":" in line]
+    assert not {"api_key", "key", "token", "secret", "password"} & set(names)

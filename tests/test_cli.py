@@ -1,0 +1,219 @@
+"""The command: exit codes, one clear message, and the files it leaves."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from rerank_eval.cli import main
+from tests.fakes import make_dataset, write_beir_folder
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def result(self) -> dict[str, Any]:
+        folder = Path(self.out.splitlines()[-1].removeprefix("results: "))
+        content: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
+        return content | {"folder": folder}
+
+
+Command = Callable[..., Ended]
+NONE = "reranker=[none]"
+DOCUMENTS = 12
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command in an empty folder, over six queries with a recorded first stage."""
+    data = write_beir_folder(tmp_path / "data", make_dataset(num_documents=DOCUMENTS))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+
+    def run(*overrides: str, base: bool = True) -> Ended:
+        basis = ["dataset=beir_dir", f"dataset.path={data}", "retriever=run_file", f"retriever.path={data}/run.trec.gz"]
+        basis += ["depths=[2,5]", "measures=[nDCG@10]", "latency.queries=2"]
+        flags = [word for word in overrides if word.startswith("-")]
+        settings = [word for word in overrides if not word.startswith("-")]
+        monkeypatch.setattr(sys, "argv", ["rerank_eval", *flags, *(basis if base else []), *settings])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+def user_class(body: str) -> None:
+    text = (
+        f"from rerank_eval.types import Scores\nclass Mine:\n    name, pointwise, concurrency = 'mine', True, 1\n{body}"
+    )
+    Path("mine.py").write_text(text)
+    sys.modules.pop("mine", None)
+
+
+def test_a_run_ends_with_0_a_table_and_the_result_folder(command: Command) -> None:
+    ended = command("reranker=[none,oracle]", "experiment_name=first")
+    assert ended.code == 0
+    assert "nDCG@10 [95%]" in ended.out
+    result = ended.result()
+    assert result["status"] == "complete"
+    assert str(result["folder"]).startswith("experiments/first/data/")
+    assert "path: null" not in (Path(str(result["folder"])) / "config.yaml").read_text()
+    assert Path("experiments/store.sqlite").is_file()
+    assert [path.name for path in Path().iterdir()] == ["experiments"]
+
+
+def test_a_repeated_run_is_read_from_the_store_and_gives_the_same_bytes(command: Command) -> None:
+    first, second = command("reranker=[none,random]"), command("reranker=[none,random]")
+    assert "random: resumed 6 of 6 queries from the store" in second.err
+    assert "resumed" not in first.err
+    files = [(Path(str(ended.result()["folder"])) / "scores.jsonl").read_bytes() for ended in (first, second)]
+    assert files[0] == files[1]
+
+
+def test_two_results_of_one_second_get_two_folders(command: Command) -> None:
+    folders = {str(command(NONE).result()["folder"]) for _ in range(3)}
+    assert len(folders) == 3
+
+
+def test_numbers_as_names_and_no_store(command: Command) -> None:
+    ended = command(NONE, "experiment_name=3", "output_dir=7", "store.path=null")
+    assert str(ended.result()["folder"]).startswith("7/3/data/")
+    assert not Path("7/store.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["reranker=[minlm]"], "there is no reranker 'minlm': did you mean minilm?"),
+        (["reranker=[]"], "the setting rerankers is missing"),
+        (["dephts=[1]"], "there is no setting 'dephts': did you mean depths?"),
+        (["+depth=[1]"], "there is no setting depth: did you mean depths"),
+        (["+latency.querys=1"], "there is no setting latency.querys: did you mean queries?"),
+        (["rerankers.random.sed=1"], "there is no setting 'rerankers.random.sed': did you mean rerankers.random.seed"),
+        (["+rerankers.random.sed=1"], "rerankers.random has no setting 'sed': did you mean seed?"),
+        (["measures=[nDGC@10]"], "unknown measure 'nDGC@10': did you mean nDCG"),
+        (["measures=nDCG@10"], "measures is 'nDCG@10'; write a list, e.g. 'measures=[nDCG@10]'"),
+        (["depths=10"], "depths is 10; write a list, e.g. 'depths=[10]'"),
+        (["seed=abc"], "seed is 'abc'; it must be an integer of at least 0"),
+        (["dataset.path=???"], "dataset.path must be set: dataset.path=VALUE"),
+        (["dataset.path=nowhere"], "dataset.path: nowhere is not a folder"),
+        (["dataset.split=dev"], "dataset.split 'dev' has no file"),
+        (["retriever.path=nowhere.trec"], "nowhere.trec: no such file"),
+        (["reranker=[cross_encoder]"], "rerankers.cross_encoder.model must be set"),
+        (["experiment_name=../up"], "the name '../up' cannot name a file"),
+        (["dataset.name=../up"], "dataset.name '../up' cannot name a file"),
+        (["dataset.split=../test"], "dataset.split '../test' cannot name a file"),
+        (["store.path="], "store.path is the folder '.'; name a file"),
+        (["store.path=."], "store.path is the folder '.'; name a file"),
+        (["+rerankers.x._target_=nope.X"], "rerankers.x: there is no module 'nope'"),
+        (
+            ["+rerankers.x._target_=rerank_eval.rerankers.none.NoRerankr"],
+            "has no class 'NoRerankr': did you mean NoReranker",
+        ),
+        (["+rerankers.x=3"], "rerankers.x needs a _target_"),
+        (["depths=["], "no viable alternative at input '['"),
+        (["report"], "'report' is no setting; settings are written NAME=VALUE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_setting_ends_with_2_and_one_message(command: Command, overrides: list[str], message: str) -> None:
+    ended = command(*overrides)
+    assert ended.code == 2
+    assert message in ended.err
+    assert ended.err.startswith("rerank_eval: ")
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+    assert not Path("experiments").exists()
+
+
+def test_everything_is_checked_before_anything_is_loaded(command: Command) -> None:
+    user_class("    def __init__(self): raise AssertionError('made')\n    def score(self, request): return None\n")
+    for wrong in ("experiment_name=../up", "measures=[x]", "+rerankers.z._target_=nope.X", "seed=-1"):
+        assert command("+rerankers.mine._target_=mine.Mine", wrong).code == 2
+
+
+def test_a_missing_extra_says_how_to_install_it(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # what an import finds where the package is not installed
+    ended = command("reranker=[minilm]")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        "rerank_eval: the package 'onnxruntime' is not installed; install it with: pip install 'rerank-eval[onnx]'"
+    )
+
+
+def test_no_argument_runs_quickstart(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # so that it ends at its third reranker
+    ended = command(base=False)
+    assert sys.argv[1:] == ["+experiment=quickstart"]
+    assert (ended.code, "'onnxruntime' is not installed" in ended.err) == (2, True)
+
+
+def test_bad_data_is_named_by_file_and_line(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "qrels" / "test.tsv"
+    path.write_text(path.read_text() + "q000\td001\tvery\n")
+    ended = command(NONE)
+    number = len(path.read_text().splitlines())
+    assert ended.code == 2
+    assert f"{path}:{number}: the relevance must be an integer: q000\\td001\\tvery" in ended.err
+
+
+def test_a_class_of_the_users_own_is_found_in_the_current_folder(command: Command) -> None:
+    user_class("    def score(self, request): return Scores([float(len(d.text)) for d in request.documents])\n")
+    ended = command("+rerankers.mine._target_=mine.Mine")
+    assert ended.code == 0
+    assert "\nmine " in ended.out
+
+
+def test_a_user_class_that_lacks_something_is_explained(command: Command) -> None:
+    user_class("    pointwise = None\n    def score(self, request): return None\n")
+    ended = command("+rerankers.mine._target_=mine.Mine")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1].startswith("rerank_eval: the reranker mine does not say whether it is pointwise")
+
+
+@pytest.mark.parametrize("limit", ["0.0", "1.0"])
+def test_when_all_queries_fail_the_exit_code_is_3_and_no_measure_is_0(command: Command, limit: str) -> None:
+    user_class("    def score(self, request): return Scores([float('nan')] * len(request.documents))\n")
+    ended = command(NONE, "+rerankers.mine._target_=mine.Mine", f"max_error_rate={limit}")
+    assert ended.code == 3
+    assert "failed: mine returned NaN for query q000, document d" in ended.err
+    assert ended.err.splitlines()[-1].startswith("rerank_eval: failed queries: mine 6 of 6, ")
+    row = next(line.split() for line in ended.out.splitlines() if line.startswith("mine"))
+    assert row[:5] == ["mine", "(6", "failed)", "2", "n/a"]
+    result = ended.result()
+    assert result["status"] == "not_evaluable"
+    depths = result["systems"][1]["depths"][1:]
+    assert [depth["measures"]["nDCG@10"]["mean"] for depth in depths] == [None, None]
+
+
+def test_without_a_judged_query_the_exit_code_is_3(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "data" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n")
+    ended = command(NONE)
+    assert ended.code == 3
+    assert "data has no query with a judgment in the split 'test'" in ended.err
+    assert not list(Path("experiments").rglob("result.json"))
+
+
+def test_a_sweep_runs_every_combination_and_stops_at_a_fault(command: Command) -> None:
+    assert command("-m", NONE, "seed=1,2").out.count("results: ") == 2
+    failed = command("-m", NONE, "seed=1,-1")
+    assert failed.code == 2
+    assert "seed is -1" in failed.err
+
+
+def test_help_lists_choices_settings_and_exit_codes(command: Command) -> None:
+    ended = command("--help", base=False)
+    assert ended.code == 0
+    for word in ("minilm", "depths:", "Exit codes: 0 done", "+experiment=msmarco"):
+        assert word in ended.out

@@ -1,0 +1,91 @@
+"""Every choice composes, and a wrong one is explained with the nearest valid names."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rerank_eval.cli import CONF
+from rerank_eval.components import check_component
+from rerank_eval.composition import explain_composition
+
+GROUPS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = OmegaConf.to_container(compose("config", list(overrides)), resolve=False)
+    assert isinstance(config, dict)
+    return {str(name): value for name, value in config.items()}
+
+
+def explained(*overrides: str) -> str:
+    with pytest.raises((HydraException, OmegaConfBaseException)) as caught:
+        composed(*overrides)
+    return explain_composition(caught.value, CONF)
+
+
+def test_quickstart_is_what_no_argument_runs() -> None:
+    assert composed("+experiment=quickstart") == composed() | {"experiment_name": "quickstart"}
+
+
+@pytest.mark.parametrize(("group", "name"), GROUPS, ids=map("/".join, GROUPS))
+def test_every_choice_composes_and_its_class_takes_its_settings(group: str, name: str) -> None:
+    if group == "experiment":
+        config = composed(f"+experiment={name}")
+        assert config["experiment_name"] == name
+    else:
+        config = composed(f"{group}=[{name}]" if group == "reranker" else f"{group}={name}")
+    for component in (config["dataset"], config["retriever"], *config["rerankers"].values()):
+        check_component(component, name)
+
+
+def test_several_rerankers_compose_and_one_of_a_kind_can_be_added() -> None:
+    config = composed("reranker=[none,minilm]", "+reranker@rerankers.short=minilm", "rerankers.short.max_length=128")
+    assert sorted(config["rerankers"]) == ["minilm", "none", "short"]
+    assert config["rerankers"]["short"]["max_length"] == 128
+    assert config["rerankers"]["minilm"]["max_length"] == 512
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("reranker=[minlm]", "there is no reranker 'minlm': did you mean minilm?"),
+        ("retriever=bm52", "there is no retriever 'bm52': did you mean bm25?"),
+        ("dataset=beirdir", "there is no dataset 'beirdir': did you mean beir_dir"),
+        ("+experiment=msmarc", "there is no experiment 'msmarc': did you mean msmarco?"),
+        ("reranker=[zzz]", "there is no reranker 'zzz': valid: bge_small, "),
+        ("dephts=[1]", "there is no setting 'dephts': did you mean depths"),
+        ("latency.querys=3", "there is no setting 'latency.querys': did you mean latency.queries"),
+        ("retriever.k11=2", "there is no setting 'retriever.k11': did you mean retriever.k1"),
+        (
+            "rerankers.minilm.max_lenght=2",
+            "there is no setting 'rerankers.minilm.max_lenght': did you mean rerankers.minilm.max_length",
+        ),
+        ("~sead", "there is no setting 'sead': did you mean seed"),
+        ("retriever.path=x", "'retriever.path' is a setting of another retriever than the chosen one"),
+        ("rerankers.cross_encoder.model=x", "'rerankers.cross_encoder.model' is a setting of another reranker than"),
+        ("experiment=quickstart", "an experiment is added with a plus: +experiment=NAME"),
+        ("dataset={a: 1}", "dataset takes a name: beir_dir, helpdesk"),
+    ],
+)
+def test_a_misspelt_override_is_explained(override: str, message: str) -> None:
+    explanation = explained(override)
+    assert explanation.startswith(message)
+    assert "\n" not in explanation
+
+
+def test_a_missing_value_is_named() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", ["dataset=beir_dir"])
+    with pytest.raises(OmegaConfBaseException) as caught:
+        OmegaConf.to_container(config, throw_on_missing=True)
+    assert explain_composition(caught.value, CONF) == "dataset.path must be set: dataset.path=VALUE"
+
+
+def test_an_error_of_another_kind_keeps_its_words() -> None:
+    assert explain_composition(ValueError("two\n  lines"), Path("nowhere")) == "two lines"

