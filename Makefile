@@ -13,7 +13,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m rerank_eval
+	@$(BIN)/python -m rerank_eval
+	@echo "next: . $(VENV)/bin/activate && python -m rerank_eval --help"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90

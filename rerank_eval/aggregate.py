@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rerank_eval.candidates import count_tied, rerank
+from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.measures import score_run
 from rerank_eval.quality import Answers
@@ -29,18 +30,20 @@ class Evaluated(NamedTuple):
 
 
 def aggregate(
+    evaluation: Evaluation,
     system: System,
     answers: Answers,
-    first_stage: Run,
-    dataset: Dataset,
-    depths: Sequence[int],
-    measures: Sequence[str],
-    seed: int,
     samples: Sequence[LatencySample],
     first_stage_samples: Sequence[LatencySample],
 ) -> Evaluated:
-    """Return the system's measures at depth 0 and each of `depths`, over the queries it answered."""
+    """Return the system's measures at depth 0 and each depth of the settings, over the queries it answered.
+
+    `samples` may hold those of other systems as well.
+    """
+    dataset, first_stage, measures = evaluation.dataset, evaluation.first_stage, evaluation.measures
+    depths, seed = evaluation.settings.depths, evaluation.settings.seed
     wanted = list(dict.fromkeys([*measures, JUDGED]))
+    own_samples = [sample for sample in samples if sample.system == system.name]
     runs = {0: first_stage} | {depth: _reranked(answers, first_stage, dataset, depth) for depth in depths}
     values = {depth: score_run(run, _only(dataset.qrels, run), wanted) for depth, run in runs.items()}
     intervals = _intervals(values, measures, seed)
@@ -57,7 +60,7 @@ def aggregate(
                     [value for query_id, value in values[depth][JUDGED].items() if runs[depth][query_id]]
                 ),
                 **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),
-                **_describe_latency(samples, first_stage_samples, depth),
+                **_describe_latency(own_samples, first_stage_samples, depth),
             )
         )
     rows = [
@@ -78,14 +81,13 @@ def aggregate(
     return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
 
 
-def ceilings(
-    first_stage: Run, dataset: Dataset, depths: Sequence[int], measures: Sequence[str]
-) -> dict[int, dict[str, float]]:
-    """Return the mean of each measure if the candidates of each depth were ordered by their judgments."""
+def ceilings(evaluation: Evaluation) -> dict[int, dict[str, float]]:
+    """Return per depth the mean of each measure if the candidates were ordered by their judgments."""
+    dataset, measures = evaluation.dataset, evaluation.measures
     means: dict[int, dict[str, float]] = {}
-    for depth in depths:
+    for depth in evaluation.settings.depths:
         run = {}
-        for query_id, ranking in first_stage.items():
+        for query_id, ranking in evaluation.first_stage.items():
             grades = dataset.qrels.get(query_id, {})
             run[query_id] = rerank(ranking, [float(grades.get(doc_id, 0)) for doc_id in ranking.doc_ids[:depth]])
         values = score_run(run, dataset.qrels, measures)
@@ -161,7 +163,7 @@ def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, dept
     return {
         "usage": _sum_usage([scores.usage for scores in found if scores.values]) if asked else None,
         "failures": len(failed),
-        "repairs": sum(scores.usage.repairs for scores in found) if asked else 0,
+        "repairs": sum(scores.usage.repairs for scores in found) if asked else None,
         "truncated_pairs": sum(map(sum, known)) if len(known) == len(marks) else None,
         "num_pairs": num_pairs,
         "tie_rate": sum(count_tied(scores.values) for scores in found) / num_pairs if num_pairs else None,
@@ -179,14 +181,18 @@ def _sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
 def _describe_latency(
     samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int
 ) -> dict[str, Any]:
-    """Return the reranker's latency at a depth, and the sum with the first stage's, query by query."""
-    own = [sample for sample in samples if sample.depth == depth]
-    before = {sample.query_id: sample.nanoseconds for sample in first_stage_samples}
+    """Return the reranker's latency at a depth, and the sum with the first stage's, query by query and repetition by repetition."""
     if depth == 0:
-        return {"latency": None, "total_latency": as_json(summarise(list(before.values())))}
-    total = [sample.nanoseconds + before[sample.query_id] for sample in own if sample.query_id in before]
+        return {"latency": None, "total_latency": as_json(summarise(first_stage_samples))}
+    own = [sample for sample in samples if sample.depth == depth]
+    before = {(sample.query_id, sample.repetition): sample.nanoseconds for sample in first_stage_samples}
+    total = [
+        sample._replace(nanoseconds=sample.nanoseconds + before[sample.query_id, sample.repetition])
+        for sample in own
+        if (sample.query_id, sample.repetition) in before
+    ]
     return {
-        "latency": as_json(summarise([sample.nanoseconds for sample in own])),
+        "latency": as_json(summarise(own)),
         "total_latency": as_json(summarise(total)) if len(total) == len(own) else None,
     }
 

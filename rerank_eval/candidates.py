@@ -4,26 +4,30 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 
-from rerank_eval.corpus import Corpus
+from rerank_eval.corpus import Corpus, replace_surrogates
 from rerank_eval.errors import DataError, RerankerError, shortened
-from rerank_eval.types import Document, Query, Ranking, Request, Scores
+from rerank_eval.types import Document, Query, Ranking, Request, Run, Scores, Usage
+
+
+def check_candidates(first_stage: Run, corpus: Corpus) -> None:
+    """Check that the corpus has every candidate.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    for query_id, ranking in first_stage.items():
+        for doc_id in ranking.doc_ids:
+            if doc_id not in corpus:
+                raise DataError(
+                    f"the first stage returned document {doc_id!r} for query {query_id!r}, which the corpus lacks; "
+                    "is the run from another dataset?"
+                )
 
 
 def make_request(query: Query, first_stage: Ranking, depth: int, corpus: Corpus) -> Request:
-    """Return the request with the first `depth` candidates, or all there are.
-
-    Raises:
-        DataError: the corpus lacks a candidate.
-    """
-    documents = []
-    for doc_id in first_stage.doc_ids[:depth]:
-        if doc_id not in corpus:
-            raise DataError(
-                f"the first stage returned document {doc_id!r} for query {query.query_id!r}, which the corpus lacks; "
-                "is the run from another dataset?"
-            )
-        documents.append(Document(doc_id, corpus.text(doc_id)))
-    return Request(query, tuple(documents))
+    """Return the request with the first `depth` candidates, or all there are."""
+    doc_ids = first_stage.doc_ids[:depth]
+    return Request(query, tuple(Document(doc_id, corpus.text(doc_id)) for doc_id in doc_ids))
 
 
 def check_scores(name: str, request: Request, scores: object) -> Scores:
@@ -34,8 +38,10 @@ def check_scores(name: str, request: Request, scores: object) -> Scores:
     """
     query_id = request.query.query_id
     if not isinstance(scores, Scores):
-        raise RerankerError(f"{name} returned {type(scores).__name__} for query {query_id} where Scores are due")
-    values: list[object] = list(scores.values)
+        raise RerankerError(f"{name} returned {type(scores).__name__} for query {query_id} instead of Scores")
+    if not isinstance(scores.usage, Usage):
+        raise RerankerError(f"{name} returned a usage that is no Usage for query {query_id}")
+    values = list_values(scores)
     if len(values) != len(request.documents):
         raise RerankerError(
             f"{name} returned {len(values)} scores for the {len(request.documents)} documents of query {query_id}"
@@ -53,6 +59,27 @@ def check_scores(name: str, request: Request, scores: object) -> Scores:
 
 def _shown(value: object) -> str:
     return "NaN" if isinstance(value, Real) and value != value else shortened(repr(value))
+
+
+def list_values(scores: Scores) -> list[object]:
+    """Return the values of an answer, computed and in order; those of arrays and tensors too.
+
+    Raises:
+        RerankerError: they are no sequence: a set or mapping has no order, and a generator would compute after the clock has stopped.
+    """
+    values = scores.values.tolist() if hasattr(scores.values, "tolist") else scores.values
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        raise RerankerError(f"Scores.values is a {type(values).__name__}; it must be a list, tuple or array of numbers")
+    return list(values)
+
+
+def explain_failure(name: str, request: Request, error: BaseException) -> str:
+    """Return one message for whatever a reranker raised, with its name and the query's."""
+    text = f"{error}" if isinstance(error, RerankerError) else f"{type(error).__name__}: {error}"
+    query_id = request.query.query_id
+    if not (isinstance(error, RerankerError) and query_id in text):
+        text = f"{name} failed on query {query_id}: {text}"
+    return replace_surrogates(text[:2000])
 
 
 def _finite(value: object) -> float | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from rerank_eval.aggregate import Evaluated
-from rerank_eval.latency import LatencySample
-from rerank_eval.protocols import Loaded, Retriever
+from rerank_eval.evaluation import Evaluation
+from rerank_eval.latency import LatencyFailure, LatencySample
+from rerank_eval.protocols import HasLoadReport, Retriever
+from rerank_eval.quality import Answers
 from rerank_eval.results import SystemResult
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
@@ -12,23 +13,31 @@ from rerank_eval.types import Dataset, Run
 
 
 def collect_warnings(
-    dataset: Dataset,
-    retriever: Retriever,
-    first_stage: Run,
-    settings: Settings,
-    evaluated: Sequence[Evaluated],
-    latency: Sequence[LatencySample],
-    latency_failures: Mapping[str, int],
+    evaluation: Evaluation,
+    answers: Mapping[str, Answers],
+    systems: Sequence[SystemResult],
+    samples: Sequence[LatencySample],
+    latency_failures: Sequence[LatencyFailure],
     store: Store | None,
 ) -> list[str]:
     """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
-    warnings = [*_about_data(dataset), *_about_retriever(retriever), *_about_candidates(dataset, first_stage, settings)]
-    for item in evaluated:
-        warnings += _about_system(item.result, len(dataset.queries))
-    warnings += _about_latency(first_stage, settings, latency)
-    for name, count in latency_failures.items():
-        if count:
-            warnings.append(f"{name}: {count} calls of the latency pass failed and are not among its samples")
+    dataset, first_stage, settings = evaluation.dataset, evaluation.first_stage, evaluation.settings
+    warnings = [
+        *_about_data(dataset),
+        *_about_retriever(evaluation.retriever),
+        *_about_candidates(dataset, first_stage, settings),
+    ]
+    for system in systems:
+        warnings += _about_system(system, len(dataset.queries))
+        if messages := answers[system.name].batch_failures:
+            warnings.append(
+                f"{system.name}: score_many failed {len(messages)} times, and the queries were asked one by one; first: {messages[0]}"
+            )
+        if failed := [failure.message for failure in latency_failures if failure.system == system.name]:
+            warnings.append(
+                f"{system.name}: {len(failed)} calls of the latency pass failed and are not among its samples; first: {failed[0]}"
+            )
+    warnings += _about_latency(first_stage, settings, samples)
     if store is not None and store.corrupt_rows:
         warnings.append(f"store: {store.corrupt_rows} damaged answers were found and asked again")
     if store is not None and store.moved_aside is not None:
@@ -62,7 +71,7 @@ def _about_data(dataset: Dataset) -> list[str]:
 
 
 def _about_retriever(retriever: Retriever) -> list[str]:
-    if not isinstance(retriever, Loaded):
+    if not isinstance(retriever, HasLoadReport):
         return []
     counts = {
         "bad lines were skipped": retriever.load_report.skipped_lines,
@@ -106,6 +115,12 @@ def _about_system(system: SystemResult, num_queries: int) -> list[str]:
     deepest = system.depths[-1]
     if failures := max(depth.failures for depth in system.depths):
         warnings.append(f"{system.name}: {failures} of {num_queries} queries failed and are left out of its means")
+    answered = min(measure.num_queries for depth in system.depths for measure in depth.measures.values())
+    if answered < num_queries:
+        warnings.append(
+            f"{system.name}: means over {answered} of {num_queries} queries; they compare with other rows only by the difference to depth 0, "
+            "which is over the same queries"
+        )
     if deepest.truncated_pairs:
         share = deepest.truncated_pairs / deepest.num_pairs
         warnings.append(

@@ -3,10 +3,13 @@
 The only importer of hydra and omegaconf. Exit codes: 0 done, 2 wrong setting or input, 3 no result to trust, 130 interrupted.
 """
 
+import io
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,11 +35,17 @@ CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent /
 
 def main() -> NoReturn:
     """Run the command and exit with its code; a traceback means a bug in rerank_eval."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Δ must not end a finished run
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise hydra prints and exits 1 itself
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # so that the console script finds the user's own classes as `python -m` does
     if len(sys.argv) == 1:
         sys.argv.append("+experiment=quickstart")
+    if sys.argv[1:] == ["--version"]:
+        print(f"rerank_eval {version('rerank-eval')}")  # noqa: T201 # what was asked for
+        sys.exit(0)
     _refuse_commands()
     code = 0
     try:
@@ -91,28 +100,37 @@ def _own_error(error: BaseException) -> RerankEvalError | None:
 def _job(config: DictConfig) -> None:
     """Evaluate one composed configuration; in a sweep the first error ends the sweep."""
     try:
-        _run(config)
+        code = _run(config)
     except (RerankEvalError, OmegaConfBaseException) as error:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise
         if isinstance(error, RerankEvalError):
             sys.exit(_fail(str(error), error.exit_code))
         sys.exit(_fail(explain_composition(error, CONF), 2))
+    except OSError as error:
+        sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}", 3))
+    except SystemExit as error:  # of the user's own code: without a result the command has not done its work
+        sys.exit(_fail(f"a class named in the configuration ended the process (exit {error.code})", 3))
+    if code:
+        sys.exit(code)
 
 
-def _run(config: DictConfig) -> None:
+def _run(config: DictConfig) -> int:
+    """Evaluate, write, print; return the exit code."""
     from rich.console import Console
 
+    from rerank_eval.paths import resolve_inside
     from rerank_eval.results import write_result
     from rerank_eval.runner import EvaluationInterrupted
-    from rerank_eval.settings import resolve_inside
     from rerank_eval.terminal import ProgressBars, print_result, print_warnings
 
     plain = _to_plain(config)
     settings = _make_settings(plain)
+    started_in = Path.cwd()
+    output_dir = started_in / Path(str(plain["output_dir"])).expanduser()
+    experiment = resolve_inside(output_dir, str(plain["experiment_name"]))
     for where, component in _components(plain).items():
         check_component(component, where)
-    experiment = resolve_inside(Path(str(plain["output_dir"])), str(plain["experiment_name"]))
     messages = Console(stderr=True)
     code = 0
     with ProgressBars(messages) as progress:
@@ -123,13 +141,17 @@ def _run(config: DictConfig) -> None:
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        tables.print(f"sweep: {' '.join(HydraConfig.get().overrides.task)}", markup=False, highlight=False)
     print_result(result, tables)
     print_warnings(result, messages)
-    tables.print(f"results: {folder}", markup=False, highlight=False, soft_wrap=True)
+    shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
+    tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
     if code == 130:
-        sys.exit(_fail("interrupted: the result is marked incomplete; the same command resumes", 130))
+        return _fail("interrupted: the result is marked incomplete; the same command resumes", 130)
     if result.status == "not_evaluable":
         raise NotEvaluableError(_too_many_failures(result, settings.max_error_rate))
+    return 0
 
 
 def _too_many_failures(result: "ExperimentResult", max_error_rate: float) -> str:
@@ -165,6 +187,10 @@ def _to_plain(config: DictConfig) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise ConfigError("the configuration is not a mapping")
     _check_keys(plain, _SETTINGS, "")
+    try:
+        json.dumps(plain, allow_nan=False)
+    except ValueError as error:
+        raise ConfigError("a setting is NaN or infinite; settings are finite numbers") from error
     for section, names in _SECTIONS.items():
         _check_keys(plain[section], names, f"{section}.")
     return {str(name): value for name, value in plain.items()}
@@ -209,7 +235,7 @@ def _make_settings(plain: Mapping[str, Any]) -> "Settings":
         retrieval_depth=plain["retrieval_depth"],
         seed=plain["seed"],
         latency=LatencySettings(**plain["latency"]),
-        store_path=None if store_path is None else Path(str(store_path)).expanduser(),
+        store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
     )

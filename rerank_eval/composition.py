@@ -28,7 +28,8 @@ def explain_composition(error: BaseException, conf: Path) -> str:
         names = _settings(conf)
         if key in names:
             return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')} than the chosen one"
-        return f"there is no setting {key!r}: {nearest(key, names)}"
+        added = "; a reranker of your own is added with a plus: +rerankers.NAME._target_=MODULE.CLASS"
+        return f"there is no setting {key!r}: {nearest(key, names)}{added if key.startswith('rerankers.') else ''}"
     return " ".join(str(error).split())
 
 

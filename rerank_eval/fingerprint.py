@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from rerank_eval.errors import ConfigError
 from rerank_eval.types import Request
 
 SCHEMA_VERSION = 1
@@ -11,8 +12,17 @@ SCHEMA_VERSION = 1
 
 
 def fingerprint(value: Mapping[str, object]) -> str:
-    """Return the SHA-256 of a mapping of plain values, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    """Return the SHA-256 of a mapping of plain values, whatever the order of its keys.
+
+    Raises:
+        ConfigError: a value is not plain; as text, two that differ could look the same.
+    """
+    try:
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"identity() or the settings hold a value that is no plain text, number, list or mapping ({error}); convert it, e.g. by str()"
+        ) from error
 
 
 def answer_key(system_fingerprint: str, request: Request) -> str:

@@ -1,41 +1,52 @@
 """The only module with a clock: times single requests, and turns samples into percentiles.
 
-Only `score()` is inside the clock; the requests, their texts included, are made before. The clock is monotonic.
+Only `score()` is inside the clock; the requests, their texts included, are made before. The clock that times is monotonic.
 """
 
+import itertools
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from rerank_eval.candidates import check_scores, explain_failure, list_values
 from rerank_eval.protocols import Progress, Reranker, Retriever
 from rerank_eval.statistics import percentile_interval
-from rerank_eval.types import Dataset, Query, Request
+from rerank_eval.types import Dataset, Query, Request, Scores
 
 T = TypeVar("T")
 Clock = Callable[[], int]
 
 
 class LatencySample(NamedTuple):
-    """One timed call; `position` counts the timed calls of the pass from 0."""
+    """One timed call; `position` counts the timed calls of the pass from 0, `repetition` those of the same request."""
 
     query_id: str
     system: str
     depth: int
     nanoseconds: int
     position: int
+    repetition: int = 0
+
+
+class LatencyFailure(NamedTuple):
+    """A call of the latency pass that gave no usable answer, and so no sample."""
+
+    system: str
+    message: str
 
 
 class Percentile(NamedTuple):
-    """A percentile in milliseconds with its 95% bootstrap interval."""
+    """A percentile in milliseconds with its 95% interval; a bound is None where the samples are too few for one."""
 
     value_ms: float
-    low_ms: float
-    high_ms: float
+    low_ms: float | None
+    high_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -75,72 +86,96 @@ def measure_retriever(
     dataset: Dataset,
     queries: Sequence[Query],
     depth: int,
+    *,
+    warmup: int,
     repetitions: int,
     clock: Clock = time.perf_counter_ns,
-) -> list[LatencySample]:
-    """Return the time of the first stage per query, one query at a time, the index already loaded."""
-    samples: list[LatencySample] = []
-    for _ in range(repetitions):
-        for query in queries:
-            single = dataset.only(query)
-            _, nanoseconds = timed(lambda single=single: retriever.retrieve(single, depth), clock)  # type: ignore[misc]
-            samples.append(LatencySample(query.query_id, retriever.name, 0, nanoseconds, len(samples)))
-    return samples
+) -> Iterator[LatencySample]:
+    """Yield the time of the first stage per query and repetition, one query at a time, the index already loaded."""
+    singles = [dataset.only(query) for query in queries]
+    for single in singles[:warmup]:
+        retriever.retrieve(single, depth)
+    position = itertools.count()
+    for repetition in range(repetitions):
+        for single in singles:
+            _, nanoseconds = timed(partial(retriever.retrieve, single, depth), clock)
+            query_id = single.queries[0].query_id
+            yield LatencySample(query_id, retriever.name, 0, nanoseconds, next(position), repetition)
 
 
 def measure_rerankers(
     rerankers: Mapping[str, Reranker],
     requests: Mapping[int, Sequence[Request]],
+    *,
     warmup: int,
     repetitions: int,
     seed: int,
     progress: Progress,
     clock: Clock = time.perf_counter_ns,
-) -> tuple[list[LatencySample], dict[str, int]]:
-    """Return the samples of every reranker on every request of every depth, and the failures per reranker.
+) -> Iterator[LatencySample | LatencyFailure]:
+    """Yield a sample, or a failure, of every reranker on every request of every depth.
 
     One request at a time. The rerankers take turns in an order drawn anew for each request, so that drift of the machine hits all of
-    them alike. `warmup` requests of the largest depth per reranker go before, and are not among the samples. A failed call gives no sample.
+    them alike. `warmup` requests of the largest depth per reranker go before, and are not among the samples. A call that raises, or
+    whose answer is no list of finite scores, gives no sample.
     """
     order = random.Random(seed)
     names = list(rerankers)
-    failures = dict.fromkeys(names, 0)
     progress.start("latency", len(names) * repetitions * sum(map(len, requests.values())))
     for name in names:
         for request in requests[max(requests)][:warmup]:
-            _time_score(rerankers[name], request, clock)
-    samples: list[LatencySample] = []
-    for _ in range(repetitions):
+            outcome = _time_score(name, rerankers[name], request, clock)
+            if isinstance(outcome, str):
+                yield LatencyFailure(name, outcome)
+    position = itertools.count()
+    for repetition in range(repetitions):
         turns = [(depth, request) for depth in requests for request in requests[depth]]
         order.shuffle(turns)
         for depth, request in turns:
             order.shuffle(names)
             for name in names:
-                nanoseconds = _time_score(rerankers[name], request, clock)
-                if nanoseconds is None:
-                    failures[name] += 1
+                outcome = _time_score(name, rerankers[name], request, clock)
+                if isinstance(outcome, str):
+                    yield LatencyFailure(name, outcome)
                 else:
-                    samples.append(LatencySample(request.query.query_id, name, depth, nanoseconds, len(samples)))
+                    yield LatencySample(request.query.query_id, name, depth, outcome, next(position), repetition)
                 progress.advance()
-    return samples, failures
 
 
-def _time_score(reranker: Reranker, request: Request, clock: Clock) -> int | None:
+def _time_score(name: str, reranker: Reranker, request: Request, clock: Clock) -> int | str:
+    """Return the nanoseconds of `score`, or the message of what was wrong with the call or its answer."""
     try:
-        return timed(lambda: reranker.score(request), clock)[1]
-    except Exception:  # any adapter may raise anything; the caller counts it
-        return None
+        scores, nanoseconds = timed(partial(_finish_score, reranker, request), clock)
+        check_scores(name, request, scores)
+    except BaseException as error:  # any adapter may raise anything, SystemExit too; the caller counts it
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return explain_failure(name, request, error)
+    return nanoseconds
 
 
-def summarise(nanoseconds: Sequence[int]) -> LatencySummary | None:
-    """Return the summary, or None without samples; p50 needs 2 samples and p95 needs 20."""
-    if not nanoseconds:
+def _finish_score(reranker: Reranker, request: Request) -> object:
+    """Return the answer with its values computed: those of a tensor may still be under way on an accelerator."""
+    scores = reranker.score(request)
+    if isinstance(scores, Scores) and not isinstance(scores.values, list | tuple):
+        list_values(scores)
+    return scores
+
+
+def summarise(samples: Sequence[LatencySample]) -> LatencySummary | None:
+    """Return the summary, or None without samples; p50 needs samples of 2 queries and p95 of 20.
+
+    Repetitions of a query add to the percentiles, but not to the certainty about other queries.
+    """
+    if not samples:
         return None
-    milliseconds = np.asarray(nanoseconds) / 1e6
+    milliseconds = np.array([sample.nanoseconds for sample in samples]) / 1e6
+    num_queries = len({sample.query_id for sample in samples})
 
     def percentile(percent: float, least: int) -> Percentile | None:
-        if len(milliseconds) < least:
+        if num_queries < least:
             return None
-        return Percentile(float(np.percentile(milliseconds, percent)), *percentile_interval(milliseconds, percent))
+        low, high = percentile_interval(milliseconds, percent, num_queries)
+        return Percentile(float(np.percentile(milliseconds, percent)), low, high)
 
-    return LatencySummary(len(milliseconds), float(milliseconds.mean()), percentile(50, 2), percentile(95, 20))
+    return LatencySummary(len(samples), float(milliseconds.mean()), percentile(50, 2), percentile(95, 20))

@@ -10,7 +10,7 @@ from typing import Any
 
 import ir_measures
 
-from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.errors import ConfigError, NotEvaluableError, nearest
 from rerank_eval.types import Qrels, Run
 
 _EXAMPLES = ("nDCG@10", "RR@10", "AP@100", "R@100", "P@5", "Success@1", "Judged@10")
@@ -59,27 +59,44 @@ def _parse(name: str) -> Any:
     return measure
 
 
-def largest_cutoff(measures: Sequence[str]) -> int | None:
-    """Return the largest k of the measures; None if one of them has no cut-off and needs the whole ranking."""
-    cutoffs = [_parse(name).params.get("cutoff") for name in measures]
-    return None if None in cutoffs else max(cutoffs)
+def needed_depth(measures: Sequence[str]) -> int:
+    """Return how long rankings must be for these measures: the largest cut-off, and at least 1000 where one has none."""
+    return max(_cutoff(name) or 1000 for name in measures)
+
+
+def _cutoff(name: str) -> int | None:
+    """Return the k after which a ranking does not matter; None if all of it does."""
+    params = _parse(name).params
+    # judged_only drops unjudged documents before it cuts
+    cutoff: int | None = None if params.get("judged_only") else params.get("cutoff")
+    return cutoff
 
 
 def score_run(run: Run, qrels: Qrels, measures: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
     """Return measure -> query_id -> value, for every query of `qrels`, in the order of `qrels`.
 
-    ir_measures gets `n - rank` as score, because alone it breaks ties in two ways and compares in float32.
+    ir_measures gets `n - rank` as score, because alone it breaks ties in two ways and compares in float32. Grades below -1 are given
+    as -1, which means the same (not relevant), because pytrec_eval writes outside its memory for them.
+
+    Raises:
+        NotEvaluableError: a query of the run came back without a value.
     """
-    parsed = {name: _parse(name) for name in measures}
-    limit = largest_cutoff(measures)
+    names = {_parse(name): name for name in measures}
+    cutoffs = [_cutoff(name) for name in measures]
+    limit = None if None in cutoffs else max(cutoff for cutoff in cutoffs if cutoff is not None)
     ranked = {}
     for query_id in qrels:
         doc_ids = run[query_id].doc_ids[:limit] if query_id in run else ()
         if doc_ids:
             ranked[query_id] = {doc_id: float(len(doc_ids) - rank) for rank, doc_id in enumerate(doc_ids)}
-    values: dict[str, dict[str, float]] = {name: dict.fromkeys(qrels, 0.0) for name in measures}
+    grades = {query_id: {doc_id: max(grade, -1) for doc_id, grade in qrels[query_id].items()} for query_id in ranked}
+    values: dict[str, dict[str, float]] = {name: {} for name in measures}
     if ranked:
-        names = {measure: name for name, measure in parsed.items()}
-        for row in _PIPELINE.iter_calc(list(parsed.values()), dict(qrels), ranked):
+        for row in _PIPELINE.iter_calc(list(names), grades, ranked):
             values[names[row.measure]][row.query_id] = float(row.value)
-    return values
+    for name, found in values.items():
+        if missing := ranked.keys() - found.keys():
+            raise NotEvaluableError(
+                f"{name} could not be computed for query {min(missing)!r}; are its grades sensible?"
+            )
+    return {name: {query_id: found.get(query_id, 0.0) for query_id in qrels} for name, found in values.items()}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_eval.errors import ConfigError, DataError, MissingExtraError
+from rerank_eval.hardware import vector_instructions
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -112,9 +113,10 @@ class OnnxEncoder:
             raise
 
     @staticmethod
-    def versions() -> Mapping[str, str]:
-        """Return the versions of the libraries that a result depends on."""
-        return {name: version(name) for name in ("onnxruntime", "tokenizers")}
+    def environment() -> Mapping[str, object]:
+        """Return what a result depends on besides the model: library versions, and how the processor rounds int8 products."""
+        versions = {name: version(name) for name in ("onnxruntime", "tokenizers")}
+        return {**versions, "vector_instructions": vector_instructions()}
 
 
 def is_truncated(encoding: Any) -> bool:

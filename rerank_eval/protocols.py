@@ -23,7 +23,7 @@ class Retriever(Protocol):
 
 
 @runtime_checkable
-class Loaded(Protocol):
+class HasLoadReport(Protocol):
     """A first stage that was read from a file."""
 
     load_report: LoadReport
@@ -58,7 +58,7 @@ class BatchReranker(Protocol):
 
 
 @runtime_checkable
-class Identified(Protocol):
+class HasIdentity(Protocol):
     """A reranker that says what its scores depend on, so that they can be kept and reused."""
 
     def identity(self) -> Mapping[str, object]:
@@ -91,7 +91,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class SilentProgress:
     """A `Progress` that shows nothing."""
 
     def start(self, description: str, total: int) -> None:

@@ -1,11 +1,15 @@
 """Where a result comes from: commit, packages, hardware."""
 
-import os
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from rerank_eval.hardware import describe_hardware
+from rerank_eval.latency import utc_now
 
 PACKAGES = (
     "rerank-eval",
@@ -22,7 +26,6 @@ PACKAGES = (
     "transformers",
     "torch",
 )
-_VECTOR_SETS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
 
 
 def describe_git(folder: Path) -> Mapping[str, object]:
@@ -53,29 +56,12 @@ def describe_packages() -> Mapping[str, str | None]:
     return versions
 
 
-def describe_hardware() -> Mapping[str, object]:
-    """Return what latency depends on: processor, cores, vector instructions, memory, operating system."""
-    information = _read_proc("/proc/cpuinfo")
-    memory = _read_proc("/proc/meminfo").get("MemTotal", "").split(" ")[0]
-    flags = set((information.get("flags") or information.get("Features") or "").split())
+def describe_provenance() -> Mapping[str, object]:
+    """Return the start, the state of the code, the packages, the machine and the command, as they are now."""
     return {
-        "processor": information.get("model name") or platform.processor() or platform.machine(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "vector_instructions": [name for name in _VECTOR_SETS if name in flags] if flags else None,
-        "memory_gib": round(int(memory) / 2**20, 1) if memory.isdigit() else None,
-        "system": platform.platform(),
+        "started": utc_now(),
+        "git": describe_git(Path.cwd()),
+        "packages": describe_packages(),
+        "hardware": describe_hardware(),
+        "command": shlex.join(sys.argv),
     }
-
-
-def _read_proc(path: str) -> Mapping[str, str]:
-    """Return the first value of each `name: value` line; empty where the file is missing (not Linux)."""
-    fields: dict[str, str] = {}
-    try:
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            fields.setdefault(name.strip(), value.strip())
-    except OSError:
-        return {}
-    return fields

@@ -1,12 +1,11 @@
 """The quality pass: every query, answers reused from the store, one pass for all depths where that is exact."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rerank_eval.candidates import check_scores
-from rerank_eval.errors import RerankerError
+from rerank_eval.candidates import check_scores, explain_failure
 from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import BatchReranker, Progress, Reranker
 from rerank_eval.store import Store
@@ -14,11 +13,11 @@ from rerank_eval.systems import System
 from rerank_eval.types import Query, Request, Scores
 
 CHUNK = 16
-"""Requests scored between two commits: what a kill can lose. Chunks are fixed, so that a resumed run asks in the same batches."""
+"""Requests given to `score_many` at once. Chunks are fixed, so that a resumed run asks in the same batches."""
 
 
 class Failure(NamedTuple):
-    """A query that a reranker could not answer."""
+    """A query that a reranker could not answer when it was asked for `depth` candidates."""
 
     query_id: str
     depth: int
@@ -33,6 +32,7 @@ class Answers:
     scores: dict[tuple[int, str], Scores] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     reused: set[tuple[int, str]] = field(default_factory=set)
+    batch_failures: list[str] = field(default_factory=list)
 
     @property
     def num_resumed(self) -> int:
@@ -67,10 +67,11 @@ def answer_queries(
     """
     fingerprint = system.fingerprint if store is not None else None
     progress.start(system.name, len(queries) * len(answers.asked_depths))
+    size = max(CHUNK, 4 * system.reranker.concurrency)
     for depth in answers.asked_depths:
-        for start in range(0, len(queries), CHUNK):
+        for start in range(0, len(queries), size):
             missing = []
-            for query in queries[start : start + CHUNK]:
+            for query in queries[start : start + size]:
                 request = make_request(query, depth)
                 kept = _reuse(store, fingerprint, request)
                 if kept is None:
@@ -80,7 +81,7 @@ def answer_queries(
                     if request.documents:
                         answers.reused.add((depth, query.query_id))
                     progress.advance()
-            for group in _answer(system, missing):
+            for group in _answer(system, missing, answers):
                 finished = [(request, outcome) for request, outcome in group if isinstance(outcome, Scores)]
                 if store is not None and fingerprint is not None:
                     store.put(system.name, [(answer_key(fingerprint, r), r, scores) for r, scores in finished])
@@ -101,37 +102,35 @@ def _reuse(store: Store | None, fingerprint: str | None, request: Request) -> Sc
     return kept if kept is not None and len(kept.values) == len(request.documents) else None
 
 
-def _answer(system: System, requests: list[Request]) -> Iterator[list[tuple[Request, Scores | str]]]:
-    """Yield groups of requests with their scores, or with the message of what went wrong."""
+def _answer(system: System, requests: list[Request], answers: Answers) -> Iterator[list[tuple[Request, Scores | str]]]:
+    """Yield groups of requests with their scores, or with the message of what went wrong, as they are finished."""
     reranker = system.reranker
     if not requests:
         return
     if isinstance(reranker, BatchReranker):
-        batch = _try_many(system.name, reranker, requests)
-        if batch is not None:
-            yield list(zip(requests, batch, strict=True))
+        try:
+            batch = list(reranker.score_many(requests))
+            yield [(r, check_scores(system.name, r, scores)) for r, scores in zip(requests, batch, strict=True)]
             return
-    if reranker.concurrency > 1:
-        with ThreadPoolExecutor(reranker.concurrency) as pool:
-            yield list(zip(requests, pool.map(lambda r: _try_one(system.name, reranker, r), requests), strict=True))
+        except Exception as error:  # any adapter may raise anything; asking one by one names the query
+            answers.batch_failures.append(f"{type(error).__name__}: {error}")
+    if reranker.concurrency == 1:
+        for request in requests:
+            yield [(request, _try_one(system.name, reranker, request))]
         return
-    for request in requests:
-        yield [(request, _try_one(system.name, reranker, request))]
-
-
-def _try_many(name: str, reranker: BatchReranker, requests: list[Request]) -> list[Scores] | None:
-    """Return all scores, or None if one is wrong: then each request is asked alone, to find which."""
+    pool = ThreadPoolExecutor(reranker.concurrency)
     try:
-        batch = list(reranker.score_many(requests))
-        return [check_scores(name, request, scores) for request, scores in zip(requests, batch, strict=True)]
-    except Exception:  # any adapter may raise anything; asking one by one names the query
-        return None
+        futures = {pool.submit(_try_one, system.name, reranker, request): request for request in requests}
+        for future in as_completed(futures):
+            yield [(futures[future], future.result())]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _try_one(name: str, reranker: Reranker, request: Request) -> Scores | str:
     try:
         return check_scores(name, request, reranker.score(request))
-    except RerankerError as error:
-        return str(error)
-    except Exception as error:  # any adapter may raise anything; the query fails and is counted
-        return f"{name} failed on query {request.query.query_id}: {type(error).__name__}: {error}"
+    except BaseException as error:  # any adapter may raise anything, SystemExit too; the query fails and is counted
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return explain_failure(name, request, error)

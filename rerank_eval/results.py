@@ -53,7 +53,7 @@ class DepthResult:
     total_latency: Mapping[str, object] | None = None
     usage: Mapping[str, int | float | None] | None = None
     failures: int = 0
-    repairs: int = 0
+    repairs: int | None = 0
     truncated_pairs: int | None = None
     num_pairs: int = 0
     tie_rate: float | None = None

@@ -1,17 +1,15 @@
 """Dataset + retriever + rerankers + settings -> ExperimentResult. Sees protocols, not backends."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-from rerank_eval.aggregate import Evaluated, aggregate, as_json, ceilings
-from rerank_eval.candidates import make_request
+from rerank_eval.aggregate import aggregate, as_json, ceilings
 from rerank_eval.caveats import collect_warnings
-from rerank_eval.errors import NotEvaluableError
+from rerank_eval.evaluation import Evaluation, prepare
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
+    LatencyFailure,
     LatencySample,
     measure_rerankers,
     measure_retriever,
@@ -19,15 +17,14 @@ from rerank_eval.latency import (
     summarise,
     utc_now,
 )
-from rerank_eval.measures import parse_measures
-from rerank_eval.protocols import Progress, Reranker, Retriever, Silent
-from rerank_eval.provenance import describe_git, describe_hardware, describe_packages
+from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.provenance import describe_provenance
 from rerank_eval.quality import Answers, answer_queries
 from rerank_eval.results import ExperimentResult, Status
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.systems import System, make_systems
-from rerank_eval.types import Dataset, Query, Ranking, Request, Run
+from rerank_eval.types import Dataset
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -46,7 +43,7 @@ class _Passes:
     answers: dict[str, Answers]
     samples: list[LatencySample] = field(default_factory=list)
     first_stage_samples: list[LatencySample] = field(default_factory=list)
-    latency_failures: Mapping[str, int] = field(default_factory=dict)
+    latency_failures: list[LatencyFailure] = field(default_factory=list)
 
 
 def evaluate(
@@ -63,51 +60,57 @@ def evaluate(
 
     Raises:
         ConfigError: a setting or a name is wrong.
+        DataError: the first stage and the dataset do not fit.
         NotEvaluableError: there is no query with a judgment, or the first stage found nothing.
         StoreError: the store is in use or cannot be written.
         EvaluationInterrupted: Ctrl-C; carries the partial result.
     """
     settings = settings or Settings()
-    progress = progress or Silent()
-    started = utc_now()
-    measures = parse_measures(settings.measures, dataset.relevance_level)
+    progress = progress or SilentProgress()
+    provenance = describe_provenance()
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    if not dataset.queries:
-        raise NotEvaluableError(f"{dataset.name} has no query with a judgment in the split {dataset.split!r}")
-    progress.start(f"first stage: {retriever.name}", 1)
-    retrieved = retriever.retrieve(dataset, settings.first_stage_depth)
-    first_stage = {query.query_id: retrieved.get(query.query_id, Ranking(())) for query in dataset.queries}
-    if not any(first_stage.values()):
-        raise NotEvaluableError(f"{retriever.name} found no candidate for any query; do its query ids fit the dataset?")
-
+    _ = [system.fingerprint for system in systems]  # an identity that is not plain is refused before anything is asked
+    for system in systems:
+        _ = system.fingerprint  # of the code as it was loaded, not as it may be edited while others are asked
+    evaluation = prepare(dataset, retriever, settings, progress)
     passes = _Passes({system.name: Answers(_asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
     with _open_store(settings) as store:
         if store is not None and store.moved_aside is not None:
             progress.note(f"the store could not be read and was moved aside to {store.moved_aside}; starting a new one")
         try:
-            _run_passes(dataset, retriever, first_stage, systems, settings, store, progress, passes)
+            _ask_all(evaluation, systems, store, progress, passes)
+            _time_all(evaluation, systems, progress, passes)
         except KeyboardInterrupt:
             status = "incomplete"
-
     evaluated = [
-        aggregate(
-            system,
-            passes.answers[system.name],
-            first_stage,
-            dataset,
-            settings.depths,
-            measures,
-            settings.seed,
-            [sample for sample in passes.samples if sample.system == system.name],
-            passes.first_stage_samples,
-        )
+        aggregate(evaluation, system, passes.answers[system.name], passes.samples, passes.first_stage_samples)
         for system in systems
     ]
     too_many = _worst_error_rate(passes.answers, dataset) > settings.max_error_rate
     if status == "complete" and (too_many or any(item.result.has_no_value for item in evaluated)):
         status = "not_evaluable"
-    result = _result(status, started, dataset, retriever, first_stage, settings, measures, passes, evaluated, store)
+    result = ExperimentResult(
+        status=status,
+        dataset=_describe_dataset(dataset),
+        retriever=_describe_retriever(evaluation, passes.first_stage_samples),
+        systems=[item.result for item in evaluated],
+        ceiling=ceilings(evaluation),
+        settings=asdict(settings) | {"measures": list(evaluation.measures)},
+        warnings=collect_warnings(
+            evaluation,
+            passes.answers,
+            [item.result for item in evaluated],
+            passes.samples,
+            passes.latency_failures,
+            store,
+        ),
+        failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
+        provenance={**provenance, "finished": utc_now()},
+        scores=[row for item in evaluated for row in item.rows],
+        latency=[*passes.first_stage_samples, *passes.samples],
+        runs={key: run for item in evaluated for key, run in item.runs.items()},
+    )
     if status == "incomplete":
         raise EvaluationInterrupted(result)
     return result
@@ -121,45 +124,50 @@ def _open_store(settings: Settings) -> Store | nullcontext[None]:
     return nullcontext() if settings.store_path is None else Store(settings.store_path, settings.store_timeout_s)
 
 
-def _run_passes(
-    dataset: Dataset,
-    retriever: Retriever,
-    first_stage: Run,
-    systems: Sequence[System],
-    settings: Settings,
-    store: Store | None,
-    progress: Progress,
-    passes: _Passes,
+def _ask_all(
+    evaluation: Evaluation, systems: Sequence[System], store: Store | None, progress: Progress, passes: _Passes
 ) -> None:
-    """Fill `passes`; an interrupt leaves in it what was finished."""
-
-    def request(query: Query, depth: int) -> Request:
-        return make_request(query, first_stage[query.query_id], depth, dataset.corpus)
-
+    """The quality pass: fill `passes.answers`; an interrupt leaves in it what was answered."""
+    queries = evaluation.dataset.queries
     for system in systems:
         answers = passes.answers[system.name]
-        answer_queries(system, dataset.queries, request, store, progress, answers)
+        answer_queries(system, queries, evaluation.request, store, progress, answers)
         if answers.num_resumed:
-            progress.note(
-                f"{system.name}: resumed {answers.num_resumed} of {len(dataset.queries)} queries from the store"
-            )
+            progress.note(f"{system.name}: resumed {answers.num_resumed} of {len(queries)} queries from the store")
+
+
+def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progress, passes: _Passes) -> None:
+    """The latency pass: fill the samples of `passes`; an interrupt leaves in them what was timed."""
+    settings, retriever = evaluation.settings, evaluation.retriever
     if settings.latency.queries == 0:
         return
-    num_candidates = {query: len(first_stage[query.query_id]) for query in dataset.queries}
+    num_candidates = {query: len(evaluation.first_stage[query.query_id]) for query in evaluation.dataset.queries}
     sampled = sample_queries(num_candidates, settings.latency.queries, settings.depths[-1], settings.seed)
+    warmup, repetitions = settings.latency.warmup, settings.latency.repetitions
     if retriever.searches:
         progress.start(f"latency: {retriever.name}", 1)
-        passes.first_stage_samples = measure_retriever(
-            retriever, dataset, sampled, settings.first_stage_depth, settings.latency.warmup
+        passes.first_stage_samples.extend(
+            measure_retriever(
+                retriever,
+                evaluation.dataset,
+                sampled,
+                settings.first_stage_depth,
+                warmup=warmup,
+                repetitions=repetitions,
+            )
         )
-    passes.samples, passes.latency_failures = measure_rerankers(
+    for outcome in measure_rerankers(
         {system.name: system.reranker for system in systems},
-        {depth: [request(query, depth) for query in sampled] for depth in settings.depths},
-        settings.latency.warmup,
-        settings.latency.repetitions,
-        settings.seed,
-        progress,
-    )
+        {depth: [evaluation.request(query, depth) for query in sampled] for depth in settings.depths},
+        warmup=warmup,
+        repetitions=repetitions,
+        seed=settings.seed,
+        progress=progress,
+    ):
+        if isinstance(outcome, LatencySample):
+            passes.samples.append(outcome)
+        else:
+            passes.latency_failures.append(outcome)
 
 
 def _worst_error_rate(answers: Mapping[str, Answers], dataset: Dataset) -> float:
@@ -168,54 +176,25 @@ def _worst_error_rate(answers: Mapping[str, Answers], dataset: Dataset) -> float
     return max(failed) / len(dataset.queries)
 
 
-def _result(
-    status: Status,
-    started: str,
-    dataset: Dataset,
-    retriever: Retriever,
-    first_stage: Run,
-    settings: Settings,
-    measures: Sequence[str],
-    passes: _Passes,
-    evaluated: Sequence[Evaluated],
-    store: Store | None,
-) -> ExperimentResult:
-    first_stage_latency = summarise([sample.nanoseconds for sample in passes.first_stage_samples])
-    return ExperimentResult(
-        status=status,
-        dataset={
-            "name": dataset.name,
-            "split": dataset.split,
-            "num_documents": len(dataset.corpus),
-            "num_queries": len(dataset.queries),
-            "num_judged_queries": len(dataset.qrels),
-            "relevance_level": dataset.relevance_level,
-            "sha256": dataset.sha256,
-            "load_report": asdict(dataset.load_report),
-        },
-        retriever={
-            "name": retriever.name,
-            "depth": settings.first_stage_depth,
-            "sha256": fingerprint(retriever.identity()),
-            "identity": dict(retriever.identity()),
-            "latency": as_json(first_stage_latency),
-        },
-        systems=[item.result for item in evaluated],
-        ceiling=ceilings(first_stage, dataset, settings.depths, measures),
-        settings=asdict(settings) | {"measures": list(measures)},
-        warnings=collect_warnings(
-            dataset, retriever, first_stage, settings, evaluated, passes.samples, passes.latency_failures, store
-        ),
-        failures=[failure.message for found in passes.answers.values() for failure in found.failures],
-        provenance={
-            "started": started,
-            "finished": utc_now(),
-            "git": describe_git(Path.cwd()),
-            "packages": describe_packages(),
-            "hardware": describe_hardware(),
-            "command": " ".join(sys.argv),
-        },
-        scores=[row for item in evaluated for row in item.rows],
-        latency=[*passes.first_stage_samples, *passes.samples],
-        runs={key: run for item in evaluated for key, run in item.runs.items()},
-    )
+def _describe_dataset(dataset: Dataset) -> dict[str, object]:
+    return {
+        "name": dataset.name,
+        "split": dataset.split,
+        "num_documents": len(dataset.corpus),
+        "num_queries": len(dataset.queries),
+        "num_judged_queries": len(dataset.qrels),
+        "relevance_level": dataset.relevance_level,
+        "sha256": dataset.sha256,
+        "load_report": asdict(dataset.load_report),
+    }
+
+
+def _describe_retriever(evaluation: Evaluation, samples: Sequence[LatencySample]) -> dict[str, object]:
+    identity = dict(evaluation.retriever.identity())
+    return {
+        "name": evaluation.retriever.name,
+        "depth": evaluation.settings.first_stage_depth,
+        "sha256": fingerprint(identity),
+        "identity": identity,
+        "latency": as_json(summarise(samples)),
+    }

@@ -1,15 +1,11 @@
 """The top-level settings, valid as soon as they exist."""
 
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.measures import largest_cutoff, parse_measures
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+from rerank_eval.measures import needed_depth, parse_measures
 
 
 @dataclass(frozen=True)
@@ -71,33 +67,7 @@ class Settings:
         """How many documents the first stage is asked for: enough for the largest depth and the largest cut-off."""
         if self.retrieval_depth is not None:
             return self.retrieval_depth
-        return max(self.depths[-1], largest_cutoff(self.measures) or 1000)
-
-
-def check_name(name: str, what: str) -> str:
-    """Return `name` if it may be part of a file name.
-
-    Raises:
-        ConfigError: it has a path separator, is hidden, empty or too long.
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{what} {name!r} cannot name a file; use 1 to 100 letters, digits, '_', '.', '+', '-', beginning with a letter, "
-            "a digit or '_'"
-        )
-    return name
-
-
-def resolve_inside(root: Path, *parts: str) -> Path:
-    """Return the path of `parts` under `root`.
-
-    Raises:
-        ConfigError: a part is no plain name, or the result leaves the root (a symbolic link, say).
-    """
-    path = root.joinpath(*(check_name(part, "the name") for part in parts))
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise ConfigError(f"{os.fspath(path)} is outside {os.fspath(root)}")
-    return path
+        return max(self.depths[-1], needed_depth(self.measures))
 
 
 def _check_integer(name: str, value: object, least: int) -> None:

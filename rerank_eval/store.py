@@ -75,11 +75,14 @@ class Store:
         self.moved_aside = self.path.with_name(f"{self.path.name}.corrupt-{utc_now().replace(':', '')}")
         self.path.replace(self.moved_aside)
         for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            beside = self.path.with_name(self.path.name + suffix)
+            if beside.exists():
+                beside.replace(self.moved_aside.with_name(self.moved_aside.name + suffix))
         return self._open()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection.text_factory = lambda text: text.decode(errors="replace")  # damaged text fails its checksum instead
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -91,17 +94,27 @@ class Store:
         return connection
 
     def get(self, key: str) -> Scores | None:
-        """Return the answer, or None if it is missing or its row is damaged."""
+        """Return the answer, or None if it is missing or its row is damaged, which is counted.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
         try:
             row = self._connection.execute("SELECT answer, checksum FROM answers WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                return None
-            if row[1] != _checksum(key, row[0]):
-                raise ValueError("checksum")
-            return _decode(row[0])
-        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError):
+        except sqlite3.Error as error:
+            if not _is_damage(error):
+                raise StoreError(f"the store {self.path} cannot be read: {error}") from error
             self.corrupt_rows += 1
             return None
+        if row is None:
+            return None
+        try:
+            if row[1] == _checksum(key, row[0]):
+                return _decode(row[0])
+        except (ValueError, TypeError, KeyError):
+            pass  # counted like a wrong checksum
+        self.corrupt_rows += 1
+        return None
 
     def put(self, system: str, answers: Iterable[tuple[str, Request, Scores]]) -> None:
         """Write answers, all or none; a file whose damage shows only now is moved aside as well.
@@ -123,7 +136,9 @@ class Store:
                 self._connection = self._start_anew()
                 self._write(rows)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"the store {self.path} cannot be written: {error}; earlier answers are kept") from error
+            raise StoreError(
+                f"the store {self.path} cannot be written: {error}; what it already holds is kept"
+            ) from error
 
     def _write(self, rows: Sequence[tuple[str, str, str, str, str]]) -> None:
         try:

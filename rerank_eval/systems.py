@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import fingerprint
-from rerank_eval.protocols import DatasetReranker, Identified, Reranker
-from rerank_eval.settings import check_name
+from rerank_eval.paths import check_name
+from rerank_eval.protocols import DatasetReranker, HasIdentity, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -27,33 +28,43 @@ class System:
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
-        if isinstance(self.reranker, DatasetReranker):
-            return replace(self, reranker=self.reranker.for_dataset(dataset), seen_dataset=dataset.sha256)
-        return self
+        if not isinstance(self.reranker, DatasetReranker):
+            return self
+        reranker = self.reranker.for_dataset(dataset)
+        _check_attributes(f"{self.name} (as for_dataset returned it)", reranker)
+        return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str | None:
         """The hash of everything that can change a score; None if that is unknown, and answers cannot be kept.
 
-        A reranker's own `identity()` counts; without one, its settings. The source of its class always counts, so that
-        an edited reranker is never served answers of its former self.
+        A reranker's own `identity()` counts; without one, its settings. The source of its class and of the classes it inherits from
+        always counts, as it is when this is first read, so that an edited reranker is never served answers of its former self.
+
+        Raises:
+            ConfigError: `identity()` fails or returns what is no plain value.
         """
-        kind = type(self.reranker)
-        if isinstance(self.reranker, Identified):
-            identity: Mapping[str, object] = self.reranker.identity()
-        elif self.config:
-            identity = self.config
-        else:
+        identity = self._identity()
+        if identity is None:
             return None
+        kind = type(self.reranker)
         return fingerprint(
             {
                 "adapter": f"{kind.__module__}.{kind.__qualname__}",
-                "source": _source(kind),
+                "sources": [_source(base) for base in kind.__mro__],
                 "pointwise": self.reranker.pointwise,
-                "identity": identity,
                 "dataset": self.seen_dataset,
+                "identity": identity,
             }
         )
+
+    def _identity(self) -> Mapping[str, object] | None:
+        if not isinstance(self.reranker, HasIdentity):
+            return self.config or None
+        try:
+            return dict(self.reranker.identity())
+        except Exception as error:  # the user's own code may raise anything
+            raise ConfigError(f"{self.name}: identity() failed: {type(error).__name__}: {error}") from error
 
 
 def _source(kind: type) -> str | None:

@@ -1,5 +1,7 @@
 """What a person sees while and after a run: progress on stderr, the table on stdout."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -8,9 +10,12 @@ from rich.table import Table
 
 from rerank_eval.results import DepthResult, ExperimentResult, MeasureResult
 
+_CEILING = "(ceiling)"
+_PADDING = 2
+
 
 class ProgressBars:
-    """One bar a piece of work, with the remaining time; notes only where stderr is no terminal."""
+    """One bar per piece of work, with the remaining time; only a line for each where stderr is no terminal."""
 
     def __init__(self, console: Console) -> None:
         """Draw on `console`."""
@@ -40,6 +45,8 @@ class ProgressBars:
 
     def start(self, description: str, total: int) -> None:
         """Begin a bar and remove the one before."""
+        if not self._console.is_terminal and total > 1:
+            self.note(f"{description}: {total} to do")
         if self._task is not None:
             self._bars.remove_task(self._task)
         self._task = self._bars.add_task(escape(description), total=total)
@@ -55,28 +62,19 @@ class ProgressBars:
 
 
 def print_result(result: ExperimentResult, console: Console) -> None:
-    """Print one row per system and depth; the first measure also as difference to depth 0."""
+    """Print one row per system and depth; the first measure also as difference to depth 0.
+
+    On a terminal too narrow for all intervals only the first measure has one; numbers are never cut.
+    """
     console.print(_headline(result), markup=False, highlight=False, soft_wrap=True)
-    names = list(result.systems[0].depths[0].measures)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    measures = [f"{escape(name)} [95%]" for name in names]
-    table.add_column("system", overflow="fold")
-    for heading in ("depth", *measures, f"Δ {escape(names[0])} to depth 0", "p50 ms", "p95 ms"):
-        table.add_column(heading, justify="right", overflow="fold")  # a narrow terminal breaks cells, and loses none
-    first = result.systems[0].depths[0]
-    table.add_row(*_cells(str(result.retriever["name"]), first, names, first_stage=True))
-    for system in result.systems:
-        if all(_is_first_stage(depth, names) for depth in system.depths):
-            depths = "-".join(dict.fromkeys(str(depth.depth) for depth in (system.depths[1], system.depths[-1])))
-            same = ["as depth 0"] + [""] * len(names)
-            last = system.depths[-1]
-            table.add_row(escape(system.name), depths, *same, *_latency_cells(last, first_stage=False))
-            continue
-        for depth in system.depths[1:]:
-            table.add_row(*_cells(system.name, depth, names, first_stage=False))
-    for reachable, means in result.ceiling.items():
-        values = [_number(means[name]) for name in names]
-        table.add_row("(ceiling)", str(reachable), *values, "", "", "", style="dim")
+    rows = _rows(result, all_intervals=True)
+    if sum(_column_widths(rows)) + _PADDING * len(rows[0]) > console.width:
+        rows = _rows(result, all_intervals=False)
+    table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
+    for heading, width in zip(rows[0], _column_widths(rows), strict=True):
+        table.add_column(escape(heading), justify="left" if heading == "system" else "right", min_width=width)
+    for row in rows[1:]:
+        table.add_row(*map(escape, row), style="dim" if row[0] == _CEILING else None)
     console.print(table)
     console.print(
         "Latency: reranker alone, one query at a time on this machine; at depth 0 the first stage. "
@@ -85,6 +83,42 @@ def print_result(result: ExperimentResult, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
+    """Return the cells of the table, the headings first."""
+    names = list(result.systems[0].depths[0].measures)
+    with_interval = names if all_intervals else names[:1]
+    headings = [f"{name} [95%]" if name in with_interval else name for name in names]
+    rows = [["system", "depth", *headings, f"Δ {names[0]} to depth 0", "p50 ms", "p95 ms"]]
+    num_queries = result.dataset["num_queries"]
+
+    def add_row(system: str, depth: DepthResult, latency: Mapping[str, object] | None) -> None:
+        first = depth.measures[names[0]]
+        label = (
+            system if first.num_queries == num_queries else f"{system} ({first.num_queries} of {num_queries} queries)"
+        )
+        values = [_interval(m) if name in with_interval else _number(m.mean) for name, m in depth.measures.items()]
+        rows.append([label, str(depth.depth), *values, _difference(first), *_latency_cells(latency)])
+
+    first_stage = result.systems[0].depths[0]
+    add_row(f"{result.retriever['name']} (first stage)", first_stage, first_stage.total_latency)
+    for system in result.systems:
+        if all(_is_first_stage(depth, names, num_queries) for depth in system.depths):
+            last = system.depths[-1]
+            depths = "-".join(dict.fromkeys(str(depth.depth) for depth in (system.depths[1], last)))
+            rows.append([system.name, depths, "as depth 0", *[""] * len(names), *_latency_cells(last.latency)])
+            continue
+        for depth in system.depths[1:]:
+            add_row(system.name, depth, depth.latency)
+    for reachable, means in result.ceiling.items():
+        rows.append([_CEILING, str(reachable), *(_number(means[name]) for name in names), "", "", ""])
+    return rows
+
+
+def _column_widths(rows: list[list[str]]) -> list[int]:
+    """Return the length of each column's longest word: narrower, and a number would be cut."""
+    return [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*rows, strict=True)]
 
 
 def print_warnings(result: ExperimentResult, console: Console) -> None:
@@ -106,31 +140,18 @@ def _headline(result: ExperimentResult) -> str:
     return text if result.status == "complete" else f"{text}; {result.status.upper().replace('_', ' ')}"
 
 
-def _is_first_stage(depth: DepthResult, names: list[str]) -> bool:
-    """Return whether no query's measure differs from depth 0."""
+def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -> bool:
+    """Return whether every query was answered and no measure differs from depth 0."""
     return depth.depth == 0 or all(
-        (found := depth.measures[name].difference) is not None and found["low"] == found["high"] == found["mean"] == 0
+        depth.measures[name].num_queries == num_queries
+        and (found := depth.measures[name].difference) is not None
+        and found["low"] == found["high"] == found["mean"] == 0
         for name in names
     )
 
 
-def _cells(system: str, depth: DepthResult, names: list[str], first_stage: bool) -> list[str]:
-    measures = [depth.measures[name] for name in names]
-    label = f"{system} (first stage)" if first_stage else system
-    if depth.failures:
-        label += f" ({depth.failures} failed)"
-    return [
-        escape(label),
-        str(depth.depth),
-        *(_interval(measure) for measure in measures),
-        _difference(measures[0]),
-        *_latency_cells(depth, first_stage),
-    ]
-
-
-def _latency_cells(depth: DepthResult, first_stage: bool) -> list[str]:
-    latency = (depth.total_latency if first_stage else depth.latency) or {}
-    return [_milliseconds(latency.get("p50_ms")), _milliseconds(latency.get("p95_ms"))]
+def _latency_cells(latency: Mapping[str, object] | None) -> list[str]:
+    return [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
 
 
 def _interval(measure: MeasureResult) -> str:
@@ -138,7 +159,7 @@ def _interval(measure: MeasureResult) -> str:
         return "n/a"
     if measure.low is None or measure.high is None:
         return _number(measure.mean)
-    return rf"{_number(measure.mean)} \[{_short(measure.low)},{_short(measure.high)}]"
+    return f"{_number(measure.mean)} [{_short(measure.low)},{_short(measure.high)}]"
 
 
 def _difference(measure: MeasureResult) -> str:
@@ -147,7 +168,7 @@ def _difference(measure: MeasureResult) -> str:
         return ""
     if found["low"] is None or found["high"] is None:
         return f"{found['mean']:+.4f}"
-    return rf"{found['mean']:+.4f} \[{found['low']:+.3f},{found['high']:+.3f}]"
+    return f"{found['mean']:+.4f} [{found['low']:+.3f},{found['high']:+.3f}]"
 
 
 def _number(value: float | None) -> str:

@@ -49,7 +49,8 @@ def read_qrels(path: Path, reader: LineReader | None = None) -> Qrels:
 
 
 def _parse_judgment(line: str) -> tuple[str, str, int] | None:
-    columns = _COLUMNS.split(line.strip(" \t"))
+    # a line with tabs is split at tabs alone: an id with a space must be refused, not read as two columns
+    columns = line.strip("\t").split("\t") if "\t" in line else _COLUMNS.split(line.strip(" "))
     if columns[0] == "query-id" and len(columns) == 3:
         return None
     if len(columns) == 4:
@@ -58,8 +59,8 @@ def _parse_judgment(line: str) -> tuple[str, str, int] | None:
         query_id, doc_id, relevance = columns
     else:
         raise ValueError(f"{len(columns)} columns where qrels have 4 (TREC) or 3 (BEIR)")
-    if not re.fullmatch("-?[0-9]{1,9}", relevance):
-        raise ValueError("the relevance must be an integer")
+    if not re.fullmatch("-?[0-9]{1,4}", relevance):
+        raise ValueError("the relevance must be an integer between -9999 and 9999")
     return check_id(query_id, "query_id"), check_id(doc_id, "doc_id"), int(relevance)
 
 

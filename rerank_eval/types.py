@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
@@ -70,7 +70,13 @@ class Ranking(Sequence[ScoredDoc]):
         """The documents, best first."""
         return tuple(doc.doc_id for doc in self._docs)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def] # an overload pair would say no more than Sequence does
+    @overload
+    def __getitem__(self, index: int) -> ScoredDoc: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ScoredDoc, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> ScoredDoc | tuple[ScoredDoc, ...]:
         """Return the document at a rank, counted from 0, or a tuple of them for a slice."""
         return self._docs[index]
 
@@ -110,9 +116,12 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A corpus, the judged queries to run, and the judgments.
+    """A corpus, the judged queries to run, and the judgments of exactly these queries.
 
     `relevance_level` is the lowest grade that binary measures (RR, AP, R, P) count as relevant.
+
+    Raises:
+        DataError: a query comes twice or has no judgment, or there are judgments of another query.
     """
 
     name: str
@@ -123,9 +132,18 @@ class Dataset:
     relevance_level: int = 1
     load_report: LoadReport = field(default_factory=LoadReport)
 
+    def __post_init__(self) -> None:
+        """Check that queries and judgments belong together."""
+        query_ids = {query.query_id for query in self.queries}
+        if len(query_ids) != len(self.queries):
+            raise DataError(f"{self.name} has a query_id twice")
+        for query_id in query_ids ^ self.qrels.keys():
+            fault = "has no judgment" if query_id in query_ids else "has judgments but is not among the queries"
+            raise DataError(f"{self.name}: query {query_id!r} {fault}; leave it out")
+
     def only(self, query: Query) -> "Dataset":
         """Return this dataset with a single query."""
-        return replace(self, queries=(query,))
+        return replace(self, queries=(query,), qrels={query.query_id: self.qrels[query.query_id]})
 
     @cached_property
     def sha256(self) -> str:

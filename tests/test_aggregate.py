@@ -4,21 +4,27 @@ import numpy as np
 import pytest
 
 from rerank_eval.aggregate import Evaluated, aggregate, ceilings
+from rerank_eval.evaluation import Evaluation, prepare
 from rerank_eval.latency import LatencySample
+from rerank_eval.protocols import SilentProgress
 from rerank_eval.quality import Answers, Failure
 from rerank_eval.results import DepthResult
+from rerank_eval.settings import Settings
 from rerank_eval.systems import System
 from rerank_eval.types import Scores, Usage
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 
 DATASET = make_dataset()
-RUN = FixedRetriever().retrieve(DATASET, 12)
 MEASURES = ("nDCG@10", "R@10")
+
+
+def prepared(*depths: int) -> Evaluation:
+    return prepare(DATASET, FixedRetriever(), Settings(depths, MEASURES, retrieval_depth=12), SilentProgress())
 
 
 def aggregated(answers: Answers, samples: list[LatencySample] | None = None) -> Evaluated:
     first = [LatencySample(query.query_id, "fixed", 0, 1_000_000, i) for i, query in enumerate(DATASET.queries)]
-    return aggregate(System("x", Hashed()), answers, RUN, DATASET, (2, 5), MEASURES, 13, samples or [], first)
+    return aggregate(prepared(2, 5), System("x", Hashed()), answers, samples or [], first)
 
 
 def all_answered(usage: Usage | None = None, truncated: list[bool] | None = None) -> Answers:
@@ -100,6 +106,11 @@ def test_usage_is_summed_and_one_unknown_makes_the_sum_unknown() -> None:
     assert depths[2].usage is None  # part of what depth 5 took, and not known apart
 
 
+def test_repairs_are_summed_where_asked_and_unknown_elsewhere() -> None:
+    depths = depth_results(aggregated(all_answered(Usage(repairs=2))))
+    assert [depths[depth].repairs for depth in (2, 5)] == [None, 2 * len(DATASET.queries)]
+
+
 def test_ties_and_truncated_pairs_are_counted_at_each_depth() -> None:
     depths = depth_results(aggregated(all_answered(truncated=[True, False, False, False, True])))
     assert [(depths[d].truncated_pairs, depths[d].num_pairs) for d in (2, 5)] == [(6, 12), (12, 30)]
@@ -125,8 +136,25 @@ def test_latency_is_given_alone_and_with_the_first_stage() -> None:
     assert depths[2].latency is None  # not measured there, so not given there
 
 
+def test_repetitions_are_added_to_the_first_stage_one_by_one() -> None:
+    queries = DATASET.queries
+    first = [LatencySample(q.query_id, "fixed", 0, 1_000_000 * (1 + r), r, r) for r in (0, 1) for q in queries]
+    own = [LatencySample(q.query_id, "x", 5, 10_000_000 * (1 + r), r, r) for r in (0, 1) for q in queries]
+    evaluated = aggregate(prepared(5), System("x", Hashed()), all_answered(), own, first)
+    total = depth_results(evaluated)[5].total_latency
+    assert total is not None
+    assert (total["count"], total["mean_ms"]) == (2 * len(queries), pytest.approx(16.5))
+    lacking = aggregate(prepared(5), System("x", Hashed()), all_answered(), own, first[:-1])
+    assert depth_results(lacking)[5].total_latency is None
+
+
+def test_samples_of_another_system_are_not_counted() -> None:
+    other = [LatencySample(query.query_id, "y", 5, 1_000_000, i) for i, query in enumerate(DATASET.queries)]
+    assert depth_results(aggregated(all_answered(), other))[5].latency is None
+
+
 def test_the_ceiling_is_what_the_best_order_of_the_candidates_gives() -> None:
-    means = ceilings(RUN, DATASET, (2, 5, 12), MEASURES)
+    means = ceilings(prepared(2, 5, 12))
     values = [means[depth]["nDCG@10"] for depth in (2, 5, 12)]
     assert values == sorted(values)
     assert means[12]["nDCG@10"] == pytest.approx(

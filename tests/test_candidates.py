@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_eval.candidates import check_scores, count_tied, make_request, rerank
+from rerank_eval.candidates import check_candidates, check_scores, count_tied, make_request, rerank
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError, RerankerError
 from rerank_eval.types import Query, Ranking, Request, Scores, Usage
@@ -61,7 +61,8 @@ def test_a_candidate_that_the_corpus_lacks_is_an_error_that_names_query_and_docu
     with pytest.raises(
         DataError, match=r"document 'd9' for query 'q1', which the corpus lacks; is the run from another"
     ):
-        make_request(Query("q1", "x"), Ranking.from_order(["d1", "d9"]), 10, CORPUS)
+        check_candidates({"q0": FIRST_STAGE, "q1": Ranking.from_order(["d1", "d9"])}, CORPUS)
+    check_candidates({"q0": FIRST_STAGE, "q1": Ranking(())}, CORPUS)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_wrong_number_of_scores_is_an_error(values: Sequence[float]) -> None:
 
 @pytest.mark.parametrize("answer", [None, [1.0, 2.0, 3.0], "scores"])
 def test_an_answer_that_is_no_scores_is_an_error(answer: object) -> None:
-    with pytest.raises(RerankerError, match=f"minilm returned {type(answer).__name__} for query q1"):
+    with pytest.raises(RerankerError, match=f"minilm returned {type(answer).__name__} for query q1 instead of Scores"):
         check_scores("minilm", three_documents(), answer)
 
 

@@ -8,7 +8,7 @@ from rerank_eval.results import ExperimentResult
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset, LoadReport, Request, Scores
-from tests.fakes import Constant, FixedRetriever, Hashed, make_dataset
+from tests.fakes import Batched, Constant, FixedRetriever, Hashed, make_dataset
 
 SETTINGS = Settings(depths=(5,), measures=("nDCG@10",), latency=LatencySettings(queries=0))
 DATASET = make_dataset()
@@ -128,7 +128,11 @@ def test_failures_at_a_smaller_depth_only_are_said_as_well() -> None:
 
     settings = replace(SETTINGS, depths=(2, 5), max_error_rate=1.0)
     found = evaluate(CLEAN, FixedRetriever(), [FailsAtTwo(pointwise=False)], settings)
-    assert list(found.warnings) == ["hashed: 1 of 6 queries failed and are left out of its means"]
+    assert list(found.warnings) == [
+        "hashed: 1 of 6 queries failed and are left out of its means",
+        "hashed: means over 5 of 6 queries; they compare with other rows only by the difference to depth 0, "
+        "which is over the same queries",
+    ]
 
 
 def test_unjudged_documents_in_the_top_are_said() -> None:
@@ -139,3 +143,15 @@ def test_latency_over_too_few_candidates_is_said() -> None:
     settings = replace(SETTINGS, depths=(500,), latency=LatencySettings(queries=2, warmup=0))
     warnings = evaluate(CLEAN, FixedRetriever(), [Hashed()], settings).warnings
     assert "latency: 2 of the 2 timed queries have fewer than 500 candidates, which flatters that depth" in warnings
+
+
+def test_a_failed_batch_is_said_and_costs_no_score() -> None:
+    def fail(_: list[Scores]) -> list[Scores]:
+        raise MemoryError("out of memory")
+
+    found = result(reranker=Batched("hashed", spoil=fail))
+    assert list(found.warnings) == [
+        "hashed: score_many failed 1 times, and the queries were asked one by one; first: MemoryError: out of memory"
+    ]
+    assert found.runs == result().runs
+    assert [row.value for row in found.scores] == [row.value for row in result().scores]

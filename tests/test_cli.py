@@ -114,8 +114,8 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         (["experiment_name=../up"], "the name '../up' cannot name a file"),
         (["dataset.name=../up"], "dataset.name '../up' cannot name a file"),
         (["dataset.split=../test"], "dataset.split '../test' cannot name a file"),
-        (["store.path="], "store.path is the folder '.'; name a file"),
-        (["store.path=."], "store.path is the folder '.'; name a file"),
+        (["store.path="], "name a file, or null to keep no answers"),
+        (["store.path=."], "name a file, or null to keep no answers"),
         (["+rerankers.x._target_=nope.X"], "rerankers.x: there is no module 'nope'"),
         (
             ["+rerankers.x._target_=rerank_eval.rerankers.none.NoRerankr"],
@@ -165,7 +165,7 @@ def test_bad_data_is_named_by_file_and_line(command: Command, tmp_path: Path) ->
     ended = command(NONE)
     number = len(path.read_text().splitlines())
     assert ended.code == 2
-    assert f"{path}:{number}: the relevance must be an integer: q000\\td001\\tvery" in ended.err
+    assert f"{path}:{number}: the relevance must be an integer between -9999 and 9999: q000\\td001\\tvery" in ended.err
 
 
 def test_a_class_of_the_users_own_is_found_in_the_current_folder(command: Command) -> None:
@@ -190,7 +190,8 @@ def test_when_all_queries_fail_the_exit_code_is_3_and_no_measure_is_0(command: C
     assert "failed: mine returned NaN for query q000, document d" in ended.err
     assert ended.err.splitlines()[-1].startswith("rerank_eval: failed queries: mine 6 of 6, ")
     row = next(line.split() for line in ended.out.splitlines() if line.startswith("mine"))
-    assert row[:5] == ["mine", "(6", "failed)", "2", "n/a"]
+    assert row[:6] == ["mine", "(0", "of", "6", "queries)", "2"]
+    assert row[6] == "n/a"
     result = ended.result()
     assert result["status"] == "not_evaluable"
     depths = result["systems"][1]["depths"][1:]

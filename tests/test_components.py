@@ -1,10 +1,11 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rerank_eval.components import check_component, make_component
-from rerank_eval.errors import ConfigError, DataError
+from rerank_eval.errors import ConfigError, DataError, MissingExtraError
 
 MODULE = """
 import os
@@ -29,6 +30,9 @@ def refuse(kind: str) -> None:
 
 def needs(package: str) -> None:
     __import__(package)
+
+def needs_torch() -> None:
+    raise ModuleNotFoundError("No module named 'torch'", name="torch")
 """
 
 
@@ -99,15 +103,17 @@ def test_a_wrong_setting_is_named(module: str, settings: dict[str, object], mess
     ("kind", "error", "message"),
     [
         ("config", ConfigError, r"^rerankers\.mine: size is -1$"),
-        ("type", ConfigError, r"^rerankers\.mine cannot be made: size is -1$"),
-        ("value", ConfigError, r"^rerankers\.mine cannot be made: size is -1$"),
+        ("type", ConfigError, r"^rerankers\.mine cannot be made: size is -1 \({place}\)$"),
+        ("value", ConfigError, r"^rerankers\.mine cannot be made: size is -1 \({place}\)$"),
         ("data", DataError, r"^size is -1$"),
     ],
 )
 def test_what_a_component_refuses_names_the_component(
     module: str, kind: str, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=message):
+    line = next(number for number, text in enumerate(MODULE.splitlines(), start=1) if "raise {" in text)
+    place = re.escape(f"{Path.cwd() / module}.py:{line}")
+    with pytest.raises(error, match=message.replace("{place}", place)):
         make_component({"_target_": f"{module}.refuse", "kind": kind}, "rerankers.mine")
 
 
@@ -127,6 +133,12 @@ def test_a_package_that_the_component_needs_is_told_from_a_module_that_is_not_th
     (tmp_path / f"at_import_{module}.py").write_text("import nonesuch\n")
     with pytest.raises(ConfigError, match="No module named 'nonesuch'; install the package it needs"):
         check_component({"_target_": f"at_import_{module}.Mine"}, "rerankers.mine")
+
+
+def test_a_package_missing_in_a_module_of_the_users_own_is_not_said_to_be_in_an_extra(module: str) -> None:
+    with pytest.raises(ConfigError, match=r"^rerankers\.mine: No module named 'torch'; install the package") as caught:
+        make_component({"_target_": f"{module}.needs_torch"}, "rerankers.mine")
+    assert not isinstance(caught.value, MissingExtraError)
 
 
 def test_a_name_missing_inside_a_module_is_not_reported_as_a_missing_module(module: str, tmp_path: Path) -> None:

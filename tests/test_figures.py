@@ -10,8 +10,8 @@ import pytrec_eval
 
 from rerank_eval import LatencySettings, Settings, evaluate
 from rerank_eval.datasets.beir_dir import load_beir_dir
+from rerank_eval.hardware import describe_hardware
 from rerank_eval.protocols import Reranker
-from rerank_eval.provenance import describe_hardware
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.rerankers.minilm import MiniLM
 from rerank_eval.rerankers.none import NoReranker

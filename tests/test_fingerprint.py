@@ -1,10 +1,12 @@
 """What a store key covers (faults.md, row 22)."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval import fingerprint as module
+from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import answer_key, fingerprint
 from rerank_eval.types import Document, Query, Request
 from tests.fakes import make_request
@@ -71,3 +73,20 @@ def test_the_order_of_settings_does_not_matter_but_every_value_does() -> None:
         {"b": 1},
     ]
     assert len({fingerprint(variant) for variant in variants}) == len(variants)
+
+
+@pytest.mark.parametrize(
+    "value", [np.arange(3), np.float32(1), {1, 2}, b"x", object(), {"nested": [object()]}, {(1, 2): "x"}], ids=repr
+)
+def test_a_value_that_is_not_plain_is_refused(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"no plain text, number, list or mapping .* convert it"):
+        fingerprint({"a": value})
+
+
+def test_two_arrays_that_look_the_same_as_text_share_no_fingerprint() -> None:
+    weights = [np.zeros(2000), np.zeros(2000)]
+    weights[1][1000] = 1.0
+    assert str(weights[0]) == str(weights[1])  # what made them one identity if they were taken as text
+    for array in weights:
+        with pytest.raises(ConfigError, match="ndarray is not JSON serializable"):
+            fingerprint({"weights": array})

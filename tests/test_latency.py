@@ -2,16 +2,28 @@
 
 import ast
 import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
-import numpy as np
 import pytest
 
 import rerank_eval
-from rerank_eval.latency import measure_rerankers, measure_retriever, sample_queries, summarise, timed, utc_now
-from rerank_eval.types import Query, Request, Scores
+from rerank_eval.latency import (
+    LatencyFailure,
+    LatencySample,
+    measure_rerankers,
+    measure_retriever,
+    sample_queries,
+    timed,
+    utc_now,
+)
+from rerank_eval.protocols import Progress, Reranker
+from rerank_eval.types import Dataset, Query, Request, Run, Scores
 from tests.fakes import Broken, FixedRetriever, Hashed, Recorder, make_dataset, make_request
 
+K = TypeVar("K")
+T = TypeVar("T")
 PACKAGE = Path(rerank_eval.__file__).parent
 REQUESTS = {depth: [make_request(f"q{i}", documents=[("d", "x")] * depth) for i in range(4)] for depth in (1, 3)}
 
@@ -29,16 +41,94 @@ class Ticking:
         self.now += nanoseconds
 
 
+class SlowList(Sequence[T]):
+    """A sequence that takes 1000 ns whenever it is read."""
+
+    def __init__(self, items: Iterable[T], clock: Ticking) -> None:
+        self.items = list(items)
+        self.clock = clock
+
+    def __len__(self) -> int:
+        self.clock.spend(1000)
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        self.clock.spend(1000)
+        return self.items[index]
+
+
+class SlowMap(dict[K, T]):
+    """A mapping that takes 1000 ns whenever it is read."""
+
+    clock = Ticking()
+
+    def __getitem__(self, key: K) -> T:
+        self.clock.spend(1000)
+        return super().__getitem__(key)
+
+
+class SlowProgress(Recorder):
+    """A progress that takes 1000 ns for every report."""
+
+    def __init__(self, clock: Ticking) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def advance(self, steps: int = 1) -> None:
+        self.clock.spend(1000)
+        super().advance(steps)
+
+
 class Spending(Hashed):
-    """Takes 10 ns a document."""
+    """Takes 10 ns a document; its answer takes long to read."""
 
     def __init__(self, clock: Ticking, name: str = "spending") -> None:
         super().__init__(name)
         self.clock = clock
 
     def score(self, request: Request) -> Scores:
+        values = super().score(request).values
         self.clock.spend(10 * len(request.documents))
-        return super().score(request)
+        return Scores(values, truncated=SlowList([False] * len(values), self.clock))
+
+
+class Lazy(Spending):
+    """Computes its values only when they are read, like a tensor on an accelerator."""
+
+    def score(self, request: Request) -> Scores:
+        return Scores(SlowList(super().score(request).values, self.clock))
+
+
+class SlowDataset(Dataset):
+    """A dataset that takes long to be cut down to one query."""
+
+    clock = Ticking()
+
+    def only(self, query: Query) -> Dataset:
+        self.clock.spend(1000)
+        return super().only(query)
+
+
+def measured(
+    rerankers: dict[str, Reranker],
+    warmup: int = 0,
+    repetitions: int = 1,
+    seed: int = 13,
+    progress: Progress | None = None,
+) -> tuple[list[LatencySample], list[LatencyFailure]]:
+    """Time the rerankers on REQUESTS."""
+    found = list(
+        measure_rerankers(
+            rerankers,
+            REQUESTS,
+            warmup=warmup,
+            repetitions=repetitions,
+            seed=seed,
+            progress=progress or Recorder(),
+        )
+    )
+    samples = [outcome for outcome in found if isinstance(outcome, LatencySample)]
+    return samples, [outcome for outcome in found if isinstance(outcome, LatencyFailure)]
 
 
 @pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -69,65 +159,119 @@ def test_timed_returns_the_value_and_what_passed_on_the_clock() -> None:
 
 def test_only_score_is_inside_the_clock_and_each_depth_is_measured() -> None:
     clock = Ticking()
-    samples, failures = measure_rerankers({"x": Spending(clock)}, REQUESTS, 2, 3, 13, Recorder(), clock)
-    assert failures == {"x": 0}
+    rerankers: SlowMap[str, Reranker] = SlowMap(x=Spending(clock))
+    requests = {depth: SlowList(asked, clock) for depth, asked in REQUESTS.items()}
+    rerankers.clock = clock
+    samples = []
+    for outcome in measure_rerankers(
+        rerankers, requests, warmup=2, repetitions=3, seed=13, progress=SlowProgress(clock), clock=clock
+    ):
+        clock.spend(1000)  # what the caller does with a sample
+        assert isinstance(outcome, LatencySample)
+        samples.append(outcome)
     assert sorted((s.depth, s.nanoseconds) for s in samples) == [(1, 10)] * 12 + [(3, 30)] * 12
     assert [sample.position for sample in samples] == list(range(24))
+    assert [sample.repetition for sample in samples] == [0] * 8 + [1] * 8 + [2] * 8
+    assert clock.now > 24 * 1000  # or nothing but score took any time, and this showed nothing
+
+
+def test_values_that_are_computed_when_they_are_read_are_inside_the_clock() -> None:
+    clock = Ticking()
+    outcomes = measure_rerankers(
+        {"x": Lazy(clock)}, {3: REQUESTS[3]}, warmup=0, repetitions=1, seed=13, progress=Recorder(), clock=clock
+    )
+    assert all(isinstance(outcome, LatencySample) and outcome.nanoseconds > 3000 for outcome in outcomes)
+
+
+def test_only_retrieve_is_inside_the_clock() -> None:
+    clock, tiny = Ticking(), make_dataset()
+    dataset = SlowDataset(tiny.name, tiny.split, tiny.corpus, tiny.queries, tiny.qrels)
+    SlowDataset.clock = clock
+
+    class Slow(FixedRetriever):
+        def retrieve(self, dataset: Dataset, depth: int) -> Run:
+            clock.spend(7)
+            return SlowMap(super().retrieve(dataset, depth))
+
+    samples = []
+    for sample in measure_retriever(Slow(), dataset, tiny.queries, 10, warmup=2, repetitions=2, clock=clock):
+        clock.spend(1000)
+        samples.append(sample)
+    assert [sample.nanoseconds for sample in samples] == [7] * 2 * len(tiny.queries)
 
 
 def test_warm_up_comes_first_at_the_largest_depth_and_is_not_among_the_samples() -> None:
     reranker = Hashed()
-    samples, _ = measure_rerankers({"x": reranker}, REQUESTS, 2, 1, 13, Recorder())
+    samples, _ = measured({"x": reranker}, warmup=2)
     assert reranker.asked[:2] == [("q0", 3), ("q1", 3)]
     assert len(samples) == len(reranker.asked) - 2 == 8
 
 
 def test_systems_take_turns_on_every_request() -> None:
-    names = {"a": Hashed("a"), "b": Hashed("b"), "c": Hashed("c")}
-    samples, _ = measure_rerankers(names, REQUESTS, 0, 2, 13, Recorder())
+    names: dict[str, Reranker] = {"a": Hashed("a"), "b": Hashed("b"), "c": Hashed("c")}
+    samples, _ = measured(names, repetitions=2)
     turns = [samples[start : start + 3] for start in range(0, len(samples), 3)]
-    assert all(len({(s.query_id, s.depth) for s in turn}) == 1 for turn in turns)
+    assert all(len({(s.query_id, s.depth, s.repetition) for s in turn}) == 1 for turn in turns)
     assert all({s.system for s in turn} == set(names) for turn in turns)
     assert len({turn[0].system for turn in turns}) == 3
 
 
 def test_depths_are_mixed_so_that_drift_hits_all_alike() -> None:
-    samples, _ = measure_rerankers({"x": Hashed()}, REQUESTS, 0, 1, 13, Recorder())
+    samples, _ = measured({"x": Hashed()})
     depths = [sample.depth for sample in samples]
     assert depths not in (sorted(depths), sorted(depths, reverse=True))
 
 
 def test_equal_seeds_give_equal_sequences() -> None:
     def sequence(seed: int) -> list[tuple[str, str, int]]:
-        samples, _ = measure_rerankers({"a": Hashed(), "b": Hashed()}, REQUESTS, 0, 1, seed, Recorder())
+        samples, _ = measured({"a": Hashed(), "b": Hashed()}, seed=seed)
         return [(sample.query_id, sample.system, sample.depth) for sample in samples]
 
     assert sequence(1) == sequence(1) != sequence(2)
 
 
-def test_a_failed_call_gives_no_sample_and_is_counted() -> None:
-    def fail(_: list[float]) -> Scores:
-        raise OSError("gone")
+def raised(_: list[float]) -> Scores:
+    raise OSError("gone")
 
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (raised, "x failed on query q1: OSError: gone"),
+        (lambda values: Scores([float("nan"), *values[1:]]), "x returned NaN for query q1, document d"),
+        (lambda values: Scores([*values, 1.0]), r"x returned \d scores for the \d documents of query q1"),
+        (lambda values: values, "x returned list for query q1 instead of Scores"),
+    ],
+)
+def test_a_call_without_a_right_answer_gives_no_sample_and_its_message(
+    answer: Callable[[list[float]], Scores], message: str
+) -> None:
     progress = Recorder()
-    samples, failures = measure_rerankers({"x": Broken(fail, ["q1"])}, REQUESTS, 4, 2, 13, progress)
-    assert failures == {"x": 4}
+    samples, failures = measured({"x": Broken(answer, ["q1"])}, warmup=4, repetitions=2, progress=progress)
+    assert len(failures) == 1 + 4  # one of the warm-up
+    assert all(failure.system == "x" and re.fullmatch(message, failure.message) for failure in failures)
     assert {sample.query_id for sample in samples} == {"q0", "q2", "q3"}
+    assert [sample.position for sample in samples] == list(range(12))
     assert [total for _, total in progress.totals] == [progress.steps] == [16]
 
 
-def test_the_first_stage_is_timed_one_query_at_a_time() -> None:
+@pytest.mark.parametrize("warmup", [0, 1, 99])
+def test_the_first_stage_is_timed_one_query_at_a_time_after_a_warm_up(warmup: int) -> None:
     dataset = make_dataset()
     asked = []
 
     class Watching(FixedRetriever):
-        def retrieve(self, dataset, depth):  # type: ignore[no-untyped-def]
+        def retrieve(self, dataset: Dataset, depth: int) -> Run:
             asked.append([query.query_id for query in dataset.queries])
             return super().retrieve(dataset, depth)
 
-    samples = measure_retriever(Watching(), dataset, dataset.queries[:2], 10, 2)
-    assert asked == [["q000"], ["q001"]] * 2
-    assert [(s.query_id, s.system, s.depth) for s in samples] == [("q000", "fixed", 0), ("q001", "fixed", 0)] * 2
+    samples = list(measure_retriever(Watching(), dataset, dataset.queries[:2], 10, warmup=warmup, repetitions=2))
+    turns = ["q000", "q001"]
+    assert asked == [[query_id] for query_id in turns[:warmup] + turns * 2]
+    assert [(s.query_id, s.system, s.depth, s.repetition) for s in samples] == [
+        (query_id, "fixed", 0, repetition) for repetition in (0, 1) for query_id in turns
+    ]
+    assert [sample.position for sample in samples] == [0, 1, 2, 3]
 
 
 def test_a_sample_of_queries_is_seeded_and_has_no_query_twice() -> None:
@@ -144,30 +288,6 @@ def test_queries_with_too_few_candidates_are_timed_last_and_those_without_any_ne
     drawn = [queries[query] for query in sample_queries(queries, 99, 50, 13)]
     assert sorted(drawn[:3]) == [50, 50, 100]
     assert drawn[3:] == [7, 3]
-
-
-@pytest.mark.parametrize(
-    ("count", "p50", "p95"), [(1, False, False), (2, True, False), (19, True, False), (20, True, True)]
-)
-def test_no_percentile_that_the_samples_cannot_support(count: int, p50: bool, p95: bool) -> None:
-    summary = summarise([1_000_000 * (i + 1) for i in range(count)])
-    assert summary is not None
-    assert (summary.count, summary.p50 is not None, summary.p95 is not None) == (count, p50, p95)
-    assert summary.mean_ms == pytest.approx((count + 1) / 2)
-
-
-def test_percentiles_lie_inside_their_intervals() -> None:
-    nanoseconds = [int(n) for n in np.random.default_rng(1).lognormal(15, 1, 200)]
-    summary = summarise(nanoseconds)
-    assert summary is not None
-    for percentile, percent in ((summary.p50, 50), (summary.p95, 95)):
-        assert percentile is not None
-        assert percentile.value_ms == pytest.approx(np.percentile(nanoseconds, percent) / 1e6)
-        assert percentile.low_ms < percentile.value_ms < percentile.high_ms
-
-
-def test_no_samples_give_no_summary() -> None:
-    assert summarise([]) is None
 
 
 def test_the_time_of_day_is_utc_to_the_second() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.measures import largest_cutoff, parse_measures, score_run
+from rerank_eval.measures import needed_depth, parse_measures, score_run
 from rerank_eval.trec import read_qrels, read_run
 from rerank_eval.types import Ranking
 
@@ -151,9 +151,27 @@ def test_what_is_accepted_can_be_computed_and_the_rest_is_refused(name: str, res
     assert math.isfinite(found[names[0]]["q"])
 
 
-def test_the_largest_cutoff_is_what_the_first_stage_must_reach() -> None:
-    assert largest_cutoff(("nDCG@10", "R@100")) == 100
-    assert largest_cutoff(("nDCG@10", "AP")) is None
+def test_the_first_stage_must_reach_the_largest_cutoff_and_1000_where_a_measure_has_none() -> None:
+    assert needed_depth(("nDCG@10", "R@100")) == 100
+    assert needed_depth(("nDCG@10", "AP")) == 1000
+    assert needed_depth(("AP", "R@2000")) == 2000
+    assert needed_depth(("nDCG(judged_only=True)@10",)) == 1000
+
+
+def test_a_measure_of_judged_documents_only_does_not_depend_on_the_other_measures() -> None:
+    qrels = {"q": {"a": 2, "b": 1, "c": 0}}
+    run = {"q": Ranking.from_order(["c", "x", "y", "z", "a", "b"])}
+    name = "nDCG(judged_only=True)@2"
+    alone = score_run(run, qrels, [name])[name]
+    assert alone == score_run(run, qrels, [name, "R@100"])[name]
+    assert alone["q"] == pytest.approx((2 / math.log2(3)) / (2 + 1 / math.log2(3)))
+
+
+def test_grades_far_below_zero_are_not_relevant_and_do_no_harm() -> None:
+    qrels = {"q1": {"a": -2}, "q2": {"a": 1, "b": -5}}
+    run = {query_id: Ranking.from_order(["a", "b"]) for query_id in qrels}
+    for _ in range(50):
+        assert score_run(run, qrels, ["nDCG@10"])["nDCG@10"] == {"q1": 0.0, "q2": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rerank_eval.errors import ConfigError, DataError
+from rerank_eval.hardware import vector_instructions
 from rerank_eval.onnx_models import BUNDLED_SHA256, OnnxEncoder, bundled_model, is_truncated
 
 
@@ -102,11 +103,15 @@ def test_a_setting_out_of_range_is_refused(max_length: int, threads: int) -> Non
         OnnxEncoder(bundled_model("bge_small_en"), max_length, threads)
 
 
-def test_the_versions_are_those_of_the_libraries(encoder: OnnxEncoder) -> None:
+def test_the_environment_is_library_versions_and_how_the_processor_rounds(encoder: OnnxEncoder) -> None:
     import onnxruntime
     import tokenizers
 
-    assert encoder.versions() == {"onnxruntime": onnxruntime.__version__, "tokenizers": tokenizers.__version__}
+    assert encoder.environment() == {
+        "onnxruntime": onnxruntime.__version__,
+        "tokenizers": tokenizers.__version__,
+        "vector_instructions": vector_instructions(),
+    }
 
 
 def test_a_broken_model_folder_is_not_taken_for_a_missing_package(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rerank_eval.protocols import BatchReranker, DatasetReranker, Identified, Reranker, Silent
+from rerank_eval.protocols import BatchReranker, DatasetReranker, HasIdentity, Reranker, SilentProgress
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.rerankers.cross_encoder import CrossEncoder
 from rerank_eval.rerankers.minilm import MiniLM
@@ -25,12 +25,12 @@ class Minimal:
 
 def test_a_class_with_score_alone_is_a_reranker_without_further_abilities() -> None:
     reranker: Reranker = Minimal()
-    assert not isinstance(reranker, BatchReranker | DatasetReranker | Identified)
+    assert not isinstance(reranker, BatchReranker | DatasetReranker | HasIdentity)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_reranker_says_what_its_scores_depend_on(kind: type[Reranker]) -> None:
-    assert issubclass(kind, Identified)
+    assert issubclass(kind, HasIdentity)
 
 
 def test_those_that_gain_by_batches_or_need_the_dataset_are_seen_as_such() -> None:
@@ -39,7 +39,7 @@ def test_those_that_gain_by_batches_or_need_the_dataset_are_seen_as_such() -> No
 
 
 def test_the_silent_progress_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    silent = Silent()
+    silent = SilentProgress()
     silent.start("work", 3)
     silent.advance()
     silent.advance(2)

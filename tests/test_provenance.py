@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rerank_eval.provenance import PACKAGES, describe_git, describe_hardware, describe_packages
+from rerank_eval.hardware import describe_hardware
+from rerank_eval.provenance import PACKAGES, describe_git, describe_packages, describe_provenance
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -44,10 +45,12 @@ def test_every_package_has_a_version_or_none() -> None:
     assert versions["rerank-eval"]
 
 
-def test_hardware_names_what_latency_depends_on() -> None:
-    hardware = describe_hardware()
-    assert hardware["processor"]
-    assert isinstance(hardware["usable_cores"], int)
-    assert 1 <= hardware["usable_cores"] <= int(str(hardware["cores"]))
-    memory = hardware["memory_gib"]
-    assert memory is None or (isinstance(memory, float) and memory > 0)
+def test_provenance_is_start_code_packages_machine_and_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.argv", ["rerank_eval", "depths=[10, 20]"])
+    monkeypatch.chdir(tmp_path)
+    found = describe_provenance()
+    assert set(found) == {"started", "git", "packages", "hardware", "command"}
+    assert found["command"] == "rerank_eval 'depths=[10, 20]'"
+    assert found["hardware"] == describe_hardware()
+    assert found["packages"] == describe_packages()
+    assert found["git"] == describe_git(tmp_path)

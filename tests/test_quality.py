@@ -1,5 +1,6 @@
 """The quality pass: what is asked how often, and what a wrong answer does (faults.md, row 4)."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,8 +55,8 @@ def raised(_: list[Any]) -> Scores:
         (lambda v: Scores([*v, 1.0]), "broken returned 6 scores for the 5 documents of query q001"),
         (lambda _: Scores([]), "broken returned 0 scores for the 5 documents of query q001"),
         (lambda v: Scores(v, Usage(), [True]), "broken returned 1 truncation marks for query q001"),
-        (lambda v: v, "broken returned list for query q001 where Scores are due"),
-        (lambda _: None, "broken returned NoneType for query q001 where Scores are due"),
+        (lambda v: v, "broken returned list for query q001 instead of Scores"),
+        (lambda _: None, "broken returned NoneType for query q001 instead of Scores"),
         (raised, "broken failed on query q001: ZeroDivisionError: no luck"),
     ],
 )
@@ -155,6 +156,7 @@ def test_after_a_wrong_batch_each_query_is_asked_alone(spoil: Callable[[list[Sco
     answers = answered(reranker)
     assert answers.failures == []
     assert answers.scores == answered(Hashed()).scores
+    assert len(answers.batch_failures) == len(reranker.batches) == 2
 
 
 def test_a_query_without_candidates_is_answered_without_asking() -> None:
@@ -176,3 +178,79 @@ def test_an_interrupt_keeps_what_was_finished(tmp_path: Path) -> None:
         answers = answered(resumed, store=store)
     assert answers.num_resumed == 7
     assert [query_id for query_id, _ in resumed.asked] == [query.query_id for query in DATASET.queries[7:]]
+
+
+class InterruptedAt(Hashed):
+    """Ctrl-C inside its eleventh request, once ten are stored; later requests are in flight until then."""
+
+    def __init__(self, stored: threading.Event) -> None:
+        super().__init__("x", concurrency=4)
+        self.stored = stored
+        self.interrupted = threading.Event()
+        self.turn = threading.Lock()
+        self.first: list[str] = []
+
+    def score(self, request: Request) -> Scores:
+        with self.turn:
+            self.first.append(request.query.query_id)
+            number = len(self.first)
+        if number == 11:
+            assert self.stored.wait(30)
+            self.interrupted.set()
+            raise KeyboardInterrupt
+        if number > 11:
+            assert self.interrupted.wait(30)
+        return super().score(request)
+
+
+class Announcing(Recorder):
+    """Sets an event after ten answers; raises where Ctrl-C is to come in the main thread."""
+
+    def __init__(self, stored: threading.Event, interrupt_after: int = 0) -> None:
+        super().__init__()
+        self.stored = stored
+        self.interrupt_after = interrupt_after
+
+    def advance(self, steps: int = 1) -> None:
+        super().advance(steps)
+        if self.steps >= 10:
+            self.stored.set()
+        if self.steps == self.interrupt_after:
+            raise KeyboardInterrupt
+
+
+def make_request_of(query: Query, depth: int) -> Request:
+    ranking = FixedRetriever().retrieve(DATASET.only(query), 100)[query.query_id]
+    return make_request(query, ranking, depth, DATASET.corpus)
+
+
+def test_an_interrupt_with_several_in_flight_keeps_what_was_finished(tmp_path: Path) -> None:
+    stored = threading.Event()
+    reranker, answers = InterruptedAt(stored), Answers((5,))
+    with Store(tmp_path / "s.sqlite") as store:
+        with pytest.raises(KeyboardInterrupt):
+            answer_queries(System("x", reranker), DATASET.queries, make_request_of, store, Announcing(stored), answers)
+        finished = {query_id for _, query_id in answers.scores}
+        assert set(reranker.first[:10]) <= finished
+        assert reranker.first[10] not in finished
+        again = InterruptedAt(stored)  # of the same class, which is part of the key
+        again.first = [""] * 11  # past its interrupt
+        again.interrupted.set()
+        found = Answers((5,))
+        answer_queries(System("x", again), DATASET.queries, make_request_of, store, Recorder(), found)
+    assert {query_id for _, query_id in found.reused} == finished
+    assert sorted(again.first[11:]) == sorted({query.query_id for query in DATASET.queries} - finished)
+    assert found.scores == answered(Hashed()).scores
+
+
+def test_an_interrupt_of_the_main_thread_keeps_what_was_counted(tmp_path: Path) -> None:
+    progress, answers = Announcing(threading.Event(), interrupt_after=11), Answers((5,))
+    with Store(tmp_path / "s.sqlite") as store:
+        with pytest.raises(KeyboardInterrupt):
+            answer_queries(
+                System("x", Hashed("x", concurrency=4)), DATASET.queries, make_request_of, store, progress, answers
+            )
+        resumed = Hashed("x")
+        found = answered(resumed, store=store)
+    assert len(answers.scores) == found.num_resumed == 11
+    assert len(resumed.asked) == len(DATASET.queries) - 11

@@ -14,7 +14,7 @@ from rerank_eval.results import ExperimentResult, write_result
 from rerank_eval.runner import EvaluationInterrupted, evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.systems import System
-from rerank_eval.types import Dataset, Request, Scores
+from rerank_eval.types import Dataset, Scores
 from tests.fakes import (
     Broken,
     Constant,
@@ -111,7 +111,8 @@ def test_two_runs_give_the_same_bytes_also_with_other_numbers_of_threads(tmp_pat
 
 def test_a_resumed_run_gives_the_same_bytes_and_says_so(tmp_path: Path) -> None:
     settings = replace(SETTINGS, store_path=tmp_path / "s.sqlite")
-    part = replace(DATASET, queries=DATASET.queries[:2])
+    queries = DATASET.queries[:2]
+    part = replace(DATASET, queries=queries, qrels={query.query_id: DATASET.qrels[query.query_id] for query in queries})
     evaluated(Hashed(), HashedList(), settings=settings, dataset=part)
     progress = Recorder()
     resumed = evaluate(DATASET, FixedRetriever(), [Hashed(), HashedList()], settings, progress)
@@ -190,35 +191,6 @@ def test_an_interrupt_carries_the_partial_result(tmp_path: Path) -> None:
     assert counts == [6, 3, 0]
     with pytest.raises(KeyboardInterrupt):
         raise caught.value
-
-
-def test_latency_is_measured_at_each_depth_and_never_from_the_store(tmp_path: Path) -> None:
-    latency = LatencySettings(queries=3, repetitions=2, warmup=1)
-    settings = replace(SETTINGS, store_path=tmp_path / "s.sqlite", latency=latency)
-    evaluated(Hashed(), settings=settings)
-    reranker = Hashed()
-    result = evaluated(reranker, settings=settings)
-    timed = sorted(reranker.asked)
-    assert len(timed) == 1 + 3 * 2 * 3
-    assert {depth for _, depth in timed} == {2, 5, 12}
-    for depth in result.systems[0].depths[1:]:
-        assert depth.latency is not None
-        assert (depth.latency["count"], depth.latency["source"]) == (6, "measured")
-    assert len([sample for sample in result.latency if sample.system == "hashed"]) == 18
-
-
-def test_a_failure_in_the_latency_pass_is_a_warning() -> None:
-    class Tired(Hashed):
-        def score(self, request: Request) -> Scores:
-            if len(self.asked) >= len(DATASET.queries):
-                raise TimeoutError
-            return super().score(request)
-
-    latency = LatencySettings(queries=2, warmup=0)
-    result = evaluated(Tired(), settings=replace(SETTINGS, latency=latency))
-    assert result.status == "complete"
-    assert "hashed: 6 calls of the latency pass failed and are not among its samples" in result.warnings
-    assert result.systems[0].depths[1].latency is None
 
 
 def test_a_damaged_store_is_moved_aside_and_reported(tmp_path: Path) -> None:

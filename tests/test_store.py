@@ -86,6 +86,46 @@ def test_an_unreadable_file_is_moved_aside_and_kept(tmp_path: Path, content: byt
         assert store.get(answers(1)[0][0]) == answers(1)[0][2]
 
 
+def test_the_log_beside_a_damaged_file_is_moved_aside_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    rows = written(path, 120)
+    reader = sqlite3.connect(path)  # holds the file open, so that SQLite leaves -wal and -shm
+    reader.execute("SELECT count(*) FROM answers").fetchall()
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 4000)
+    with Store(path) as store:
+        assert store.moved_aside is not None
+        beside = {moved.name.removeprefix(store.moved_aside.name) for moved in tmp_path.glob("*.corrupt-*")}
+        assert beside == {"", "-wal", "-shm"}
+        store.put("x", rows)
+        assert [store.get(row[0]) for row in rows] == [row[2] for row in rows]
+    reader.close()
+
+
+def test_text_that_cannot_be_decoded_is_a_damaged_row(tmp_path: Path) -> None:
+    rows = written(tmp_path / "s.sqlite", 2)
+    connection = sqlite3.connect(tmp_path / "s.sqlite")
+    with connection:
+        connection.execute("UPDATE answers SET answer = CAST(x'7bff7d' AS TEXT) WHERE query_id = 'q1'")
+    connection.close()
+    with Store(tmp_path / "s.sqlite") as store:
+        assert [store.get(row[0]) for row in rows] == [rows[0][2], None]
+        assert store.corrupt_rows == 1
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_damage(tmp_path: Path) -> None:
+    rows = written(tmp_path / "s.sqlite", 1)
+    with Store(tmp_path / "s.sqlite") as store:
+        other = sqlite3.connect(tmp_path / "s.sqlite")
+        with other:
+            other.execute("DROP TABLE answers")
+        other.close()
+        with pytest.raises(StoreError, match=r"s\.sqlite cannot be read: no such table: answers"):
+            store.get(rows[0][0])
+        assert store.corrupt_rows == 0
+
+
 def test_damage_anywhere_never_gives_a_wrong_score_and_the_next_run_finds_all(tmp_path: Path) -> None:
     rows = written(tmp_path / "good.sqlite", 120)
     good = (tmp_path / "good.sqlite").read_bytes()
@@ -153,7 +193,9 @@ def test_a_full_store_says_so_and_keeps_what_was_committed(tmp_path: Path) -> No
     with Store(path) as store:
         store.put("x", rows[:10])
         store._connection.execute("PRAGMA max_page_count = 8")  # what a full disk is to SQLite: SQLITE_FULL
-        with pytest.raises(StoreError, match="cannot be written: database or disk is full; earlier answers are kept"):
+        with pytest.raises(
+            StoreError, match="cannot be written: database or disk is full; what it already holds is kept"
+        ):
             store.put("x", rows)
         assert [store.get(row[0]) for row in rows[:10]] == [row[2] for row in rows[:10]]
         assert store.get(rows[-1][0]) is None

@@ -168,3 +168,10 @@ def test_an_exported_run_has_the_six_columns_in_rank_order() -> None:
         "q2 Q0 d2 1 2.0 minilm",
         "q2 Q0 d1 2 1.0 minilm",
     ]
+
+
+def test_an_id_with_a_space_between_tabs_is_refused_not_split(tmp_path: Path) -> None:
+    path = tmp_path / "test.tsv"
+    path.write_text("query-id\tcorpus-id\tscore\nq1\tsome d4\t2\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"test\.tsv:2: doc_id has white space"):
+        read_qrels(path)

@@ -81,12 +81,11 @@ def test_the_fingerprint_of_a_dataset_is_that_of_its_content() -> None:
     changed = [
         make(documents="two"),
         make(queries=(Query("q1", "y"),)),
-        make(queries=(Query("q2", "x"),)),
-        make(queries=()),
+        make(queries=(Query("q2", "x"),), qrels={"q2": {"d1": 1, "d2": 0}}),
+        make(queries=(), qrels={}),
         make(qrels={"q1": {"d1": 2, "d2": 0}}),
         make(qrels={"q1": {"d1": 1, "d3": 0}}),
         make(qrels={"q1": {"d1": 1}}),
-        make(qrels={"q2": {"d1": 1, "d2": 0}}),
     ]
     assert len({dataset.sha256 for dataset in changed} | {sha256}) == len(changed) + 1
 
@@ -100,7 +99,25 @@ def test_the_order_of_queries_and_judgments_changes_no_fingerprint() -> None:
 
 def test_a_dataset_with_one_query_keeps_the_rest() -> None:
     queries = (Query("q1", "x"), Query("q2", "y"))
-    dataset = make(queries=queries)
+    dataset = make(queries=queries, qrels={"q1": {"d1": 1}, "q2": {"d1": 2}})
     assert dataset.only(queries[1]).queries == (queries[1],)
+    assert dataset.only(queries[1]).qrels == {"q2": {"d1": 2}}
     assert dataset.only(queries[1]).corpus is dataset.corpus
     assert dataset.queries == queries
+
+
+@pytest.mark.parametrize(
+    ("queries", "judged", "message"),
+    [
+        (("q1", "q2"), ("q1",), "name: query 'q2' has no judgment; leave it out"),
+        (("q1",), ("q1", "q2"), "name: query 'q2' has judgments but is not among the queries; leave it out"),
+        (("q1", "q1"), ("q1",), "name has a query_id twice"),
+        ((), ("q1",), "name: query 'q1' has judgments but is not among the queries"),
+    ],
+)
+def test_a_dataset_whose_queries_and_judgments_do_not_fit_cannot_exist(
+    queries: tuple[str, ...], judged: tuple[str, ...], message: str
+) -> None:
+    asked = tuple(Query(query_id, f"text {number}") for number, query_id in enumerate(queries))
+    with pytest.raises(DataError, match=f"^{message}"):
+        make(queries=asked, qrels={query_id: {"d1": 1} for query_id in judged})

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rerank_eval.corpus import Corpus, replace_surrogates
 from rerank_eval.errors import ConfigError, DataError, DuplicateIdError, nearest
-from rerank_eval.settings import check_name
+from rerank_eval.paths import check_name
 from rerank_eval.textfiles import LineReader, OnBadLine, check_id
 from rerank_eval.trec import read_qrels
 from rerank_eval.types import Dataset, LoadReport, Query
@@ -38,8 +38,8 @@ def load_beir_dir(
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise ConfigError(f"dataset.path: {folder} is not a folder")
-    if relevance_level < 1:
-        raise ConfigError(f"dataset.relevance_level is {relevance_level}; the least is 1")
+    if not isinstance(relevance_level, int) or not 1 <= relevance_level <= 9999:
+        raise ConfigError(f"dataset.relevance_level is {relevance_level!r}; it must be an integer between 1 and 9999")
     qrels_path = _find_qrels(folder, check_name(split, "dataset.split"))
     reader = LineReader(on_bad_line)
     qrels = read_qrels(qrels_path, reader)

@@ -1,4 +1,4 @@
-"""The embedded test collection: a product's help centre. `helpdesk/README.md` is its data card."""
+"""The embedded test collection: a product's help centre. `helpdesk_data/README.md` is its data card."""
 
 from pathlib import Path
 

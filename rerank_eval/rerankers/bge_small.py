@@ -80,5 +80,5 @@ class BGESmall:
             "model_sha256": BUNDLED_SHA256[_FOLDER],
             "query_prefix": self._query_prefix,
             "max_length": self._max_length,
-            **self._encoder.versions(),
+            **self._encoder.environment(),
         }

@@ -41,5 +41,5 @@ class MiniLM:
         return {
             "model_sha256": BUNDLED_SHA256[_FOLDER],
             "max_length": self._max_length,
-            **self._encoder.versions(),
+            **self._encoder.environment(),
         }

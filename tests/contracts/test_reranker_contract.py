@@ -17,7 +17,7 @@ from rerank_eval.candidates import check_scores
 from rerank_eval.cli import CONF
 from rerank_eval.components import make_component
 from rerank_eval.corpus import Corpus
-from rerank_eval.protocols import BatchReranker, Identified
+from rerank_eval.protocols import BatchReranker, HasIdentity
 from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset, Document, Query, Request, Usage
 from tests.conftest import Compose
@@ -44,7 +44,7 @@ DATASET = Dataset(
     split="test",
     corpus=Corpus(TEXTS.items()),
     queries=QUERIES,
-    qrels={"q1": {"d1": 3, "d6": 1}, "q3": {"d2": 2, "d7": 2}},
+    qrels={"q1": {"d1": 3, "d6": 1}, "q2": {"d3": 0}, "q3": {"d2": 2, "d7": 2}},
 )
 CLOSE = 1e-5
 """What a batched float32 model may differ by when the same pair is in another batch."""
@@ -162,6 +162,6 @@ def test_score_many_gives_what_score_gives(system: System) -> None:
 
 def test_its_identity_is_plain_and_the_same_when_made_again(system: System, component: Mapping[str, Any]) -> None:
     assert system.fingerprint == make_system(component).fingerprint is not None
-    if isinstance(system.reranker, Identified):
+    if isinstance(system.reranker, HasIdentity):
         identity = dict(system.reranker.identity())
         assert json.loads(json.dumps(identity)) == identity

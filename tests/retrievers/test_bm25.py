@@ -28,9 +28,8 @@ Damage = Callable[[Path], object]
 
 
 def dataset_of(documents: dict[str, str], *queries: str) -> Dataset:
-    return Dataset(
-        "made", "test", Corpus(documents.items()), tuple(Query(f"q{n}", text) for n, text in enumerate(queries)), {}
-    )
+    asked = tuple(Query(f"q{n}", text) for n, text in enumerate(queries))
+    return Dataset("made", "test", Corpus(documents.items()), asked, {query.query_id: {"a": 1} for query in asked})
 
 
 def folders(index_dir: Path) -> list[Path]:

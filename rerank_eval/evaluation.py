@@ -1,0 +1,65 @@
+"""What is evaluated: data, first stage and settings, checked and fixed before the first query is asked."""
+
+from dataclasses import dataclass
+
+from rerank_eval.candidates import check_candidates, make_request
+from rerank_eval.errors import ConfigError, NotEvaluableError
+from rerank_eval.fingerprint import fingerprint
+from rerank_eval.measures import parse_measures
+from rerank_eval.protocols import Progress, Retriever
+from rerank_eval.settings import Settings
+from rerank_eval.types import Dataset, Query, Ranking, Request, Run
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One dataset, one first stage with its run over all queries, the settings, and the measures by their full names."""
+
+    dataset: Dataset
+    retriever: Retriever
+    first_stage: Run
+    settings: Settings
+    measures: tuple[str, ...]
+
+    def request(self, query: Query, depth: int) -> Request:
+        """Return what a reranker is asked for a query at a depth."""
+        return make_request(query, self.first_stage[query.query_id], depth, self.dataset.corpus)
+
+
+def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress: Progress) -> Evaluation:
+    """Run the first stage and return the evaluation; a query that the first stage has nothing for gets an empty ranking.
+
+    Raises:
+        ConfigError: the retriever lacks what `protocols.Retriever` asks for, or its identity is not plain.
+        DataError: the first stage returned a document that the corpus lacks.
+        NotEvaluableError: there is no query with a judgment, or the first stage found nothing at all.
+    """
+    _check_retriever(retriever)
+    fingerprint(retriever.identity())  # one that is not plain is refused before anything is asked
+    measures = parse_measures(settings.measures, dataset.relevance_level)
+    if not dataset.queries:
+        raise NotEvaluableError(f"{dataset.name} has no query with a judgment in the split {dataset.split!r}")
+    progress.start(f"first stage: {retriever.name}", 1)
+    retrieved = retriever.retrieve(dataset, settings.first_stage_depth)
+    if not all(isinstance(ranking, Ranking) for ranking in retrieved.values()):
+        raise ConfigError(f"{retriever.name} returned something else than a Ranking for a query")
+    empty = Ranking(())
+    first_stage = {
+        query.query_id: Ranking(retrieved.get(query.query_id, empty)[: settings.first_stage_depth])
+        for query in dataset.queries
+    }
+    if not any(first_stage.values()):
+        raise NotEvaluableError(f"{retriever.name} found no candidate for any query; do its query ids fit the dataset?")
+    check_candidates(first_stage, dataset.corpus)
+    return Evaluation(dataset, retriever, first_stage, settings, measures)
+
+
+def _check_retriever(retriever: object) -> None:
+    """Check a first stage that may be a class of the user's own."""
+    offered = isinstance(getattr(retriever, "name", None), str) and isinstance(
+        getattr(retriever, "searches", None), bool
+    )
+    if not offered or not all(callable(getattr(retriever, method, None)) for method in ("retrieve", "identity")):
+        raise ConfigError(
+            f"the retriever {type(retriever).__name__} needs name, searches (True or False), retrieve(dataset, depth) and identity()"
+        )
