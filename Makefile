@@ -17,7 +17,7 @@ demo: $(VENV)/.demo
 	@echo "next: . $(VENV)/bin/activate && python -m rerank_eval --help"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow

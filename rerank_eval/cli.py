@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.components import check_component, make_component
 from rerank_eval.composition import explain_composition
-from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, nearest
+from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, nearest
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
     from rerank_eval.protocols import Progress
@@ -53,7 +53,7 @@ def main() -> NoReturn:
     except RerankEvalError as error:
         code = _fail(str(error), error.exit_code)
     except (HydraException, OmegaConfBaseException) as error:
-        cause = _own_error(error)
+        cause = next((cause for cause in causes(error) if isinstance(cause, RerankEvalError)), None)
         code = _fail(str(cause), cause.exit_code) if cause else _fail(explain_composition(error, CONF), 2)
     except KeyboardInterrupt:
         code = _fail("interrupted; the same command resumes from the store", 130)
@@ -85,16 +85,6 @@ def _refuse_commands() -> None:
 def _fail(message: str, code: int) -> int:
     print(f"rerank_eval: {message}", file=sys.stderr)  # noqa: T201 # the one place that reports an error
     return code
-
-
-def _own_error(error: BaseException) -> RerankEvalError | None:
-    """Return the error of ours that hydra wrapped, if there is one."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, RerankEvalError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None
 
 
 def _job(config: DictConfig) -> None:

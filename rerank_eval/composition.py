@@ -6,14 +6,14 @@ from pathlib import Path
 
 import yaml
 
-from rerank_eval.errors import nearest
+from rerank_eval.errors import causes, nearest
 
 _GROUPS = ("dataset", "retriever", "reranker", "experiment")
 
 
 def explain_composition(error: BaseException, conf: Path) -> str:
     """Return one line for an error of hydra or omegaconf, with the nearest valid names."""
-    text = " ".join(str(part) for part in _chain(error))
+    text = " ".join(str(part) for part in causes(error))
     if found := re.search(r"[Cc]ould not (?:find|load) '(?:\w+://)?([\w-]+)/([^']+)'", text):
         group, name = found.groups()
         return f"there is no {group} {name!r}: {nearest(name, _choices(conf, group))}"
@@ -31,12 +31,6 @@ def explain_composition(error: BaseException, conf: Path) -> str:
         added = "; a reranker of your own is added with a plus: +rerankers.NAME._target_=MODULE.CLASS"
         return f"there is no setting {key!r}: {nearest(key, names)}{added if key.startswith('rerankers.') else ''}"
     return " ".join(str(error).split())
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _choices(conf: Path, group: str) -> list[str]:

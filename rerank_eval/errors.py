@@ -11,7 +11,7 @@ RerankEvalError
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -69,6 +69,16 @@ class NotEvaluableError(RerankEvalError):
 
 class StoreError(NotEvaluableError):
     """The store is held by another process or cannot be written."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what it was raised from, each once: a chain may run in a circle."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
