@@ -5,15 +5,19 @@ import pytest
 from rerank_eval.errors import ConfigError, causes, nearest, shortened
 
 
+def raise_from_a_chain() -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+    except ValueError:
+        raise ConfigError("third")  # noqa: B904 # its context is what is tested
+
+
 def test_causes_follow_an_explicit_cause_and_a_context() -> None:
     with pytest.raises(ConfigError) as caught:
-        try:
-            try:
-                raise KeyError("first")
-            except KeyError as error:
-                raise ValueError("second") from error
-        except ValueError:
-            raise ConfigError("third")  # noqa: B904 # its context is what is tested
+        raise_from_a_chain()
     assert [str(cause) for cause in causes(caught.value)] == ["third", "second", "'first'"]
 
 
