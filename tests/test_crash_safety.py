@@ -47,6 +47,11 @@ class Patient:
 """
 
 
+def heed_interrupts() -> None:
+    """Undo that a shell has its background jobs, and all that they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Workplace:
     """A folder with the data, the user's class, and what the command wrote."""
 
@@ -65,7 +70,7 @@ class Workplace:
         command += ["+rerankers.patient.rounds=5", "depths=[5,12]", "latency.queries=0", *overrides]
         if "FILE_LIMIT" in environment:  # it would hit the file that coverage writes as well
             environment |= {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": heed_interrupts}
         return subprocess.Popen(command, cwd=self.folder, env=os.environ | environment, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *overrides: str, **environment: str) -> tuple[int, str, str]:
