@@ -8,17 +8,15 @@ import numpy as np
 from rerank_eval.candidates import count_tied, rerank
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
+from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
 from rerank_eval.measures import score_run
 from rerank_eval.quality import Answers
-from rerank_eval.results import DepthResult, MeasureResult, ScoreRow, SystemResult
+from rerank_eval.results import DepthResult, Loss, MeasureResult, ScoreRow, SystemResult
 from rerank_eval.statistics import Interval, mean_intervals
 from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Qrels, Run, Usage
 
 JUDGED = "Judged@10"
-
-QueryValues = Mapping[str, Mapping[str, float]]
-"""measure -> query_id -> value."""
 
 
 class Evaluated(NamedTuple):
@@ -31,6 +29,7 @@ class Evaluated(NamedTuple):
 
 def aggregate(
     evaluation: Evaluation,
+    bounds: Bounds,
     system: System,
     answers: Answers,
     samples: Sequence[LatencySample],
@@ -60,6 +59,9 @@ def aggregate(
                     [value for query_id, value in values[depth][JUDGED].items() if runs[depth][query_id]]
                 ),
                 **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),
+                losses=_losses(bounds, dataset, answers, first_stage, depth, runs[depth], values[depth])
+                if depth
+                else {},
                 **_describe_latency(own_samples, first_stage_samples, depth),
             )
         )
@@ -77,22 +79,28 @@ def aggregate(
         tie_rate=results[-1].tie_rate,
         reused_answers=len(answers.reused),
         depths=results,
+        saw_judgments=system.seen_dataset is not None,
     )
     return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
 
 
-def ceilings(evaluation: Evaluation) -> dict[int, dict[str, float]]:
-    """Return per depth the mean of each measure if the candidates were ordered by their judgments."""
-    dataset, measures = evaluation.dataset, evaluation.measures
-    means: dict[int, dict[str, float]] = {}
-    for depth in evaluation.settings.depths:
-        run = {}
-        for query_id, ranking in evaluation.first_stage.items():
-            grades = dataset.qrels.get(query_id, {})
-            run[query_id] = rerank(ranking, [float(grades.get(doc_id, 0)) for doc_id in ranking.doc_ids[:depth]])
-        values = score_run(run, dataset.qrels, measures)
-        means[depth] = {name: float(np.mean(list(values[name].values()))) for name in measures}
-    return means
+def _losses(
+    bounds: Bounds,
+    dataset: Dataset,
+    answers: Answers,
+    first_stage: Run,
+    depth: int,
+    run: Run,
+    values: QueryValues,
+) -> Mapping[str, Loss]:
+    measures = list(bounds.perfect)
+    return find_losses(
+        bounds,
+        depth,
+        {name: values[name] for name in measures},
+        score_run(drop_unjudged(run, dataset), _only(dataset.qrels, run), measures),
+        queries_with_cut_relevant(answers, dataset, first_stage, depth),
+    )
 
 
 def _reranked(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) -> Run:

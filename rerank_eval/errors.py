@@ -5,6 +5,7 @@ RerankEvalError
     MissingExtraError    an optional package is not installed       exit 2
   DataError              an input file is wrong (path, line)        exit 2
     DuplicateIdError     two documents have one id                  exit 2
+    NotComparableError   two results do not belong together         exit 2
   RerankerError          a reranker failed on one query             that query fails
   NotEvaluableError      there is no result to trust                exit 3
     StoreError           the store cannot be used                   exit 3
@@ -53,6 +54,14 @@ class DuplicateIdError(DataError):
         """Keep the id, so that a loader can add the lines."""
         super().__init__(f"doc_id {doc_id!r} comes twice with different texts")
         self.doc_id = doc_id
+
+
+class NotComparableError(DataError):
+    """Two results have no common ground; the message begins with "not comparable: "."""
+
+    def __init__(self, message: str) -> None:
+        """Put in front what follows from it."""
+        super().__init__(f"not comparable: {message}")
 
 
 class RerankerError(RerankEvalError):

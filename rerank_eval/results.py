@@ -3,10 +3,12 @@
 Unknown is None (`null`), never 0. Field names may grow, not change, within a `FORMAT_VERSION`.
 """
 
+import gzip
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -43,6 +45,20 @@ class MeasureResult:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Where a measure's distance to the perfect ranking lies; `first_stage` and `ordering` add up to it.
+
+    `truncation` and `unjudged` are what these may account for: the part of `ordering` on queries where a relevant candidate was
+    cut (None where a reranker cannot know), and the change if unjudged documents are left out of the ranking.
+    """
+
+    first_stage: float
+    ordering: float
+    truncation: float | None
+    unjudged: float | None
+
+
+@dataclass(frozen=True)
 class DepthResult:
     """A system at one depth; depth 0 is the first stage alone."""
 
@@ -57,6 +73,7 @@ class DepthResult:
     truncated_pairs: int | None = None
     num_pairs: int = 0
     tie_rate: float | None = None
+    losses: Mapping[str, Loss] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """Return the fields under their names in `result.json`."""
@@ -67,7 +84,10 @@ class DepthResult:
 
 @dataclass(frozen=True)
 class SystemResult:
-    """A reranker over the first stage, at every depth."""
+    """A reranker over the first stage, at every depth.
+
+    `saw_judgments` marks one that was given the dataset, as the oracle is: a bound, not a choice.
+    """
 
     name: str
     config: Mapping[str, object]
@@ -76,11 +96,33 @@ class SystemResult:
     tie_rate: float | None
     reused_answers: int
     depths: Sequence[DepthResult]
+    saw_judgments: bool = False
 
     @property
     def has_no_value(self) -> bool:
         """Whether a measure at some depth has no query left to be the mean of."""
         return any(measure.mean is None for depth in self.depths for measure in depth.measures.values())
+
+
+class Top(NamedTuple):
+    """The first documents of one ranking, as (doc_id, score, rank in the first stage counted from 1).
+
+    The score is the model's own, None for a document that was not reranked at this depth.
+    """
+
+    query_id: str
+    system: str
+    depth: int
+    documents: Sequence[tuple[str, float | None, int]]
+
+
+class Excerpts(NamedTuple):
+    """query_id -> text; the grades of the documents shown; doc_id -> beginning of the text; the tops of all rankings."""
+
+    queries: Mapping[str, str]
+    grades: Mapping[str, Mapping[str, int]]
+    documents: Mapping[str, str]
+    tops: Sequence[Top]
 
 
 @dataclass(frozen=True)
@@ -99,6 +141,7 @@ class ExperimentResult:
     scores: Sequence[ScoreRow] = field(repr=False)
     latency: Sequence[LatencySample] = field(repr=False)
     runs: Mapping[tuple[str, int], Run] = field(repr=False)
+    excerpts: Excerpts | None = field(default=None, repr=False)
 
     def as_json(self) -> dict[str, object]:
         """Return the content of `result.json`."""
@@ -163,12 +206,32 @@ def _write_files(result: ExperimentResult, folder: Path, config: str | None) -> 
     (folder / "result.json").write_text(text + "\n", encoding="utf-8")
     _write_rows(folder / "scores.jsonl", (row._asdict() for row in result.scores))
     _write_rows(folder / "latency.jsonl", (sample._asdict() for sample in result.latency))
+    if result.excerpts is not None:
+        _write_excerpts(folder, result.excerpts)
     (folder / "runs").mkdir()
     for (system, depth), run in result.runs.items():
         (folder / "runs" / f"{system}.{depth}.trec.gz").write_bytes(format_run(run, system))
 
 
+def _write_excerpts(folder: Path, excerpts: Excerpts) -> None:
+    _write_rows(
+        folder / "queries.jsonl.gz",
+        (
+            {"query_id": query_id, "text": text, "grades": excerpts.grades[query_id]}
+            for query_id, text in excerpts.queries.items()
+        ),
+    )
+    _write_rows(
+        folder / "documents.jsonl.gz",
+        ({"doc_id": doc_id, "text": text} for doc_id, text in excerpts.documents.items()),
+    )
+    _write_rows(folder / "tops.jsonl.gz", (top._asdict() for top in excerpts.tops))
+
+
 def _write_rows(path: Path, rows: Iterator[Mapping[str, object]]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n")
+    """Write a JSON line per row, compressed where the name ends with .gz; equal rows give equal bytes."""
+    with path.open("wb") as raw:
+        compressed = gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) if path.suffix == ".gz" else None
+        with compressed or nullcontext(raw) as file:
+            for row in rows:
+                file.write(json.dumps(row, allow_nan=False, ensure_ascii=False).encode() + b"\n")

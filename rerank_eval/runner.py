@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
-from rerank_eval.aggregate import aggregate, as_json, ceilings
+from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.caveats import collect_warnings
 from rerank_eval.evaluation import Evaluation, prepare
+from rerank_eval.excerpts import collect_excerpts
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
     LatencyFailure,
@@ -17,6 +18,7 @@ from rerank_eval.latency import (
     summarise,
     utc_now,
 )
+from rerank_eval.losses import find_bounds
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.provenance import describe_provenance
 from rerank_eval.quality import Answers, answer_queries
@@ -83,19 +85,21 @@ def evaluate(
             _time_all(evaluation, systems, progress, passes)
         except KeyboardInterrupt:
             status = "incomplete"
+    bounds = find_bounds(evaluation)
     evaluated = [
-        aggregate(evaluation, system, passes.answers[system.name], passes.samples, passes.first_stage_samples)
+        aggregate(evaluation, bounds, system, passes.answers[system.name], passes.samples, passes.first_stage_samples)
         for system in systems
     ]
     too_many = _worst_error_rate(passes.answers, dataset) > settings.max_error_rate
     if status == "complete" and (too_many or any(item.result.has_no_value for item in evaluated)):
         status = "not_evaluable"
+    runs = {key: run for item in evaluated for key, run in item.runs.items()}
     result = ExperimentResult(
         status=status,
         dataset=_describe_dataset(dataset),
         retriever=_describe_retriever(evaluation, passes.first_stage_samples),
         systems=[item.result for item in evaluated],
-        ceiling=ceilings(evaluation),
+        ceiling=bounds.ceiling(),
         settings=asdict(settings) | {"measures": list(evaluation.measures)},
         warnings=collect_warnings(
             evaluation,
@@ -109,7 +113,8 @@ def evaluate(
         provenance={**provenance, "finished": utc_now()},
         scores=[row for item in evaluated for row in item.rows],
         latency=[*passes.first_stage_samples, *passes.samples],
-        runs={key: run for item in evaluated for key, run in item.runs.items()},
+        runs=runs,
+        excerpts=collect_excerpts(evaluation, passes.answers, runs),
     )
     if status == "incomplete":
         raise EvaluationInterrupted(result)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from rerank_eval.aggregate import Evaluated, aggregate, ceilings
+from rerank_eval.aggregate import Evaluated, aggregate
 from rerank_eval.evaluation import Evaluation, prepare
 from rerank_eval.latency import LatencySample
+from rerank_eval.losses import find_bounds
 from rerank_eval.protocols import SilentProgress
 from rerank_eval.quality import Answers, Failure
 from rerank_eval.results import DepthResult
@@ -24,7 +25,7 @@ def prepared(*depths: int) -> Evaluation:
 
 def aggregated(answers: Answers, samples: list[LatencySample] | None = None) -> Evaluated:
     first = [LatencySample(query.query_id, "fixed", 0, 1_000_000, i) for i, query in enumerate(DATASET.queries)]
-    return aggregate(prepared(2, 5), System("x", Hashed()), answers, samples or [], first)
+    return aggregate(prepared(2, 5), find_bounds(prepared(2, 5)), System("x", Hashed()), answers, samples or [], first)
 
 
 def all_answered(usage: Usage | None = None, truncated: list[bool] | None = None) -> Answers:
@@ -140,11 +141,11 @@ def test_repetitions_are_added_to_the_first_stage_one_by_one() -> None:
     queries = DATASET.queries
     first = [LatencySample(q.query_id, "fixed", 0, 1_000_000 * (1 + r), r, r) for r in (0, 1) for q in queries]
     own = [LatencySample(q.query_id, "x", 5, 10_000_000 * (1 + r), r, r) for r in (0, 1) for q in queries]
-    evaluated = aggregate(prepared(5), System("x", Hashed()), all_answered(), own, first)
+    evaluated = aggregate(prepared(5), find_bounds(prepared(5)), System("x", Hashed()), all_answered(), own, first)
     total = depth_results(evaluated)[5].total_latency
     assert total is not None
     assert (total["count"], total["mean_ms"]) == (2 * len(queries), pytest.approx(16.5))
-    lacking = aggregate(prepared(5), System("x", Hashed()), all_answered(), own, first[:-1])
+    lacking = aggregate(prepared(5), find_bounds(prepared(5)), System("x", Hashed()), all_answered(), own, first[:-1])
     assert depth_results(lacking)[5].total_latency is None
 
 
@@ -154,7 +155,7 @@ def test_samples_of_another_system_are_not_counted() -> None:
 
 
 def test_the_ceiling_is_what_the_best_order_of_the_candidates_gives() -> None:
-    means = ceilings(prepared(2, 5, 12))
+    means = find_bounds(prepared(2, 5, 12)).ceiling()
     values = [means[depth]["nDCG@10"] for depth in (2, 5, 12)]
     assert values == sorted(values)
     assert means[12]["nDCG@10"] == pytest.approx(

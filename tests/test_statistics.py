@@ -1,12 +1,25 @@
-"""Intervals of means and of percentiles."""
+"""Intervals, paired tests, corrections; against scipy where the method is the same."""
+
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
-from rerank_eval.statistics import RESAMPLES, mean_intervals, percentile_interval
+from rerank_eval.statistics import (
+    RESAMPLES,
+    count_outcomes,
+    holm,
+    mean_intervals,
+    minimum_detectable_effect,
+    percentile_interval,
+    randomisation_p_values,
+    ratio_of_medians_interval,
+    t_test_p_values,
+)
 
 
 @pytest.fixture
@@ -124,3 +137,164 @@ def test_values_that_only_repeat_each_other_make_no_interval_narrower(percent: f
     for count in range(1, 120):
         once = percentile_interval(one_to(count), percent, count)
         assert percentile_interval(np.repeat(one_to(count), repetitions), percent, count) == once
+
+
+@pytest.mark.parametrize("num_queries", [2, 5, 12, 43, 200])
+def test_the_interval_is_the_expanded_percentile_interval(random: np.random.Generator, num_queries: int) -> None:
+    """By its definition (Hesterberg 2015) on resamples drawn one at a time in the order that is promised by the seed."""
+    columns = random.random((num_queries, 2))
+    draws = np.random.default_rng(7)
+    picked = np.concatenate(
+        [draws.integers(0, num_queries, (500, num_queries), dtype=np.uint32) for _ in range(RESAMPLES // 500)]
+    )
+    tail = stats.norm.cdf(-math.sqrt(num_queries / (num_queries - 1)) * stats.t.ppf(0.975, num_queries - 1))
+    expected = np.quantile(columns[picked].mean(axis=1), [tail, 1 - tail], axis=0)
+    found = [interval[1:3] for interval in mean_intervals(columns, seed=7)]
+    assert pytest.approx(expected, abs=1e-9) == np.array(found).T
+
+
+@pytest.mark.parametrize("num_queries", [2, 5, 9, 13])
+def test_p_of_few_queries_is_that_of_scipys_exact_test(random: np.random.Generator, num_queries: int) -> None:
+    columns = np.column_stack([random.normal(0.3, 1, num_queries), random.integers(-1, 2, num_queries)])
+    expected = [
+        stats.permutation_test(
+            (column,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+        ).pvalue
+        for column in columns.T
+    ]
+    assert randomisation_p_values(columns, seed=1) == pytest.approx(expected, abs=1e-9)
+
+
+def test_p_of_many_queries_is_near_that_of_the_t_test(random: np.random.Generator) -> None:
+    columns = random.normal([0, 0.03, 0.1], 0.3, (400, 3))
+    found = randomisation_p_values(columns, seed=1)
+    assert found == pytest.approx(stats.ttest_1samp(columns, 0).pvalue, abs=0.015)
+    assert randomisation_p_values(columns, seed=1) == found
+    assert randomisation_p_values(-columns, seed=1) == found
+    assert min(found) >= 1 / (1 + RESAMPLES)
+
+
+def test_p_counts_as_documented(random: np.random.Generator) -> None:
+    columns = random.normal(0.1, 0.3, (30, 2))
+    flips = np.random.default_rng(4).integers(0, 256, (500, 4), dtype=np.uint8)
+    signs = 1.0 - 2.0 * np.unpackbits(flips, axis=1)[:, :30]
+    as_extreme = (np.abs(signs @ columns) >= np.abs(columns.sum(axis=0))).sum(axis=0)
+    assert randomisation_p_values(columns, seed=4, resamples=500) == pytest.approx((1 + as_extreme) / 501, abs=1e-9)
+
+
+def test_a_family_can_be_significant_however_large_it_is() -> None:
+    p_values = randomisation_p_values(np.full((40, 300), 0.1), seed=0)
+    assert max(holm(p_values)) <= 0.05
+
+
+@pytest.mark.parametrize("num_queries", [1, 5, 40])
+def test_nothing_differs_or_one_query_gives_p_1(num_queries: int) -> None:
+    zeros = np.zeros((num_queries, 2))
+    assert randomisation_p_values(zeros, seed=0) == t_test_p_values(zeros) == [1.0, 1.0]
+    assert randomisation_p_values(np.array([[0.5]]), seed=0) == t_test_p_values(np.array([[0.5]])) == [1.0]
+    with pytest.raises(ValueError, match="there is no query"):
+        randomisation_p_values(np.empty((0, 1)), seed=0)
+
+
+def test_rounding_does_not_make_equal_sums_differ() -> None:
+    """0.1 + 0.2 - 0.3 is not 0 in floats; every flip of such differences is as extreme as what was seen."""
+    assert randomisation_p_values(np.array([[0.1, 0.2, -0.3]]).T, seed=0) == [1.0]
+
+
+def test_the_t_test_is_scipys(random: np.random.Generator) -> None:
+    columns = random.normal(0.1, 0.3, (25, 4))
+    assert t_test_p_values(columns) == pytest.approx(stats.ttest_1samp(columns, 0).pvalue, abs=1e-9)
+    assert t_test_p_values(np.full((5, 1), 0.25)) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("p_values", "expected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # worked by hand
+        ([0.5, 0.5], [1.0, 1.0]),
+        ([0.2], [0.2]),
+        ([0.0, 1.0, 0.01], [0.0, 1.0, 0.02]),
+        ([], []),
+    ],
+)
+def test_holm_in_worked_cases(p_values: list[float], expected: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_keeps_the_order_and_lies_between_no_correction_and_bonferroni(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    for p, found in zip(p_values, adjusted, strict=True):
+        assert (
+            p <= found <= max(min(1.0, len(p_values) * p), max(min(1.0, len(p_values) * q) for q in p_values if q <= p))
+        )
+    by_p = [found for _, found in sorted(zip(p_values, adjusted, strict=True))]
+    assert by_p == sorted(by_p)
+
+
+def test_wins_ties_and_losses_ignore_rounding() -> None:
+    differences = np.array([0.5, 1e-15, -1e-15, 0.0, -0.1, 0.1 + 0.2 - 0.3])
+    assert count_outcomes(differences) == (1, 4, 1)
+
+
+def test_the_detectable_effect_is_that_of_the_t_distribution(random: np.random.Generator) -> None:
+    differences = random.normal(0, 0.2, 50)
+    quantiles = stats.t.ppf(1 - 0.05 / 24, 49) + stats.t.ppf(0.8, 49)
+    expected = quantiles * differences.std(ddof=1) / math.sqrt(50)
+    assert minimum_detectable_effect(differences, 12) == pytest.approx(expected, abs=1e-9)
+    assert minimum_detectable_effect(differences + 7, 12) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_detectable_effect_of_special_cases() -> None:
+    assert minimum_detectable_effect(np.zeros(1), 5) == 0.0  # identical runs
+    assert minimum_detectable_effect(np.array([0.5]), 1) is None
+    five, six = np.array([0.1, 0.2, 0.3, 0.1, 0.2]), np.array([0.1, 0.2, 0.3, 0.1, 0.2, 0.1])
+    assert minimum_detectable_effect(five, 1) is None  # the least p that five signs can give is 1/16
+    assert minimum_detectable_effect(six, 1) is not None
+    assert minimum_detectable_effect(six, 2) is None
+    assert minimum_detectable_effect(np.full(20, 0.25), 1) == 0.0
+
+
+def test_a_drop_of_the_detectable_effect_is_seen_about_as_often_as_promised(random: np.random.Generator) -> None:
+    effect = minimum_detectable_effect(np.tile([0.2, -0.2], 20), 1)
+    assert effect is not None
+    samples = random.choice([0.2, -0.2], (40, 600)) - effect
+    assert np.mean(np.array(t_test_p_values(samples)) <= 0.05) == pytest.approx(0.8, abs=0.06)
+
+
+def test_the_ratio_of_medians_is_that_of_all_samples_with_an_interval_around_it(random: np.random.Generator) -> None:
+    baseline = [list(random.lognormal(0, 0.3, 1 + index % 3)) for index in range(30)]
+    candidate = [[1.5 * value for value in own] for own in baseline]
+    found = ratio_of_medians_interval(candidate, baseline, seed=1)
+    assert found == pytest.approx((1.5, 1.5, 1.5, 30), abs=1e-9)  # it is paired: the same queries on both sides
+    other = [list(random.lognormal(0, 0.3, 2)) for _ in range(30)]
+    ratio, low, high, _ = ratio_of_medians_interval(other, baseline, seed=1)
+    assert ratio == pytest.approx(np.median(np.concatenate(other)) / np.median(np.concatenate(baseline)), abs=1e-12)
+    assert low is not None
+    assert high is not None
+    assert low < ratio < high
+    assert ratio_of_medians_interval(other, baseline, seed=1) == (ratio, low, high, 30)
+
+
+def test_the_resampled_medians_are_numpys(random: np.random.Generator) -> None:
+    """Against medians of the samples written out query by query, for the resamples that the seed promises."""
+    baseline = [list(random.random(1 + index % 3) + 0.5) for index in range(9)]
+    candidate = [list(random.random(2) + 0.5) for _ in range(9)]
+    draws = np.random.default_rng(5)
+    picked = np.concatenate([draws.integers(0, 9, (500, 9), dtype=np.uint32) for _ in range(RESAMPLES // 500)])
+    ratios = [
+        np.median(np.concatenate([candidate[i] for i in row])) / np.median(np.concatenate([baseline[i] for i in row]))
+        for row in picked
+    ]
+    tail = stats.norm.cdf(-math.sqrt(9 / 8) * stats.t.ppf(0.975, 8))
+    found = ratio_of_medians_interval(candidate, baseline, seed=5)
+    assert found[1:3] == pytest.approx(np.quantile(ratios, [tail, 1 - tail]), abs=1e-9)
+
+
+def test_one_query_has_a_ratio_without_interval_and_other_queries_have_none() -> None:
+    assert ratio_of_medians_interval([[3.0, 1.0]], [[1.0]], seed=0) == (2.0, None, None, 1)
+    with pytest.raises(ValueError, match="no ratio"):
+        ratio_of_medians_interval([[1.0]], [[1.0], [2.0]], seed=0)
+    with pytest.raises(ValueError, match="no ratio"):
+        ratio_of_medians_interval([], [], seed=0)
