@@ -1,6 +1,7 @@
 # make demo    set up and evaluate the embedded example        make test       set up and run the tests
 # make check   lint, types, import contracts                   make test-slow  whole reference tables, kill -9, the wheel
-# make bench   speed, memory, start-up against their limits    make lock       write constraints.txt anew
+# make gate    compare the example with the committed baseline make test-browser  the HTML report in Chromium (Debian: chromium, npm)
+# make bench   speed, memory, error rates against their limits make lock       write constraints.txt anew
 # Another interpreter: make demo PYTHON=python3.12
 
 VENV := .venv
@@ -9,18 +10,27 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow check bench lock clean
+.PHONY: demo gate test test-slow test-browser check bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m rerank_eval
+	@$(BIN)/python -m rerank_eval report
 	@echo "next: . $(VENV)/bin/activate && python -m rerank_eval --help"
 
+gate: $(VENV)/.demo
+	rm -rf reports/gate
+	$(BIN)/python -m rerank_eval +experiment=quickstart latency.queries=0 output_dir=reports/gate
+	$(BIN)/python -m rerank_eval compare experiments/baselines/helpdesk.json reports/gate/quickstart/helpdesk/*Z
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -m "not slow and not browser" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not browser"
+
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -32,6 +42,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/gate.py
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "rerank_eval needs Python 3.11, 3.12 or 3.13; none was found. make PYTHON=/path/to/python"; exit 1; }
@@ -39,7 +51,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing rerank-eval into $(VENV) (a minute or two the first time)"
-	$(PIP) --editable '.[bundled]'
+	$(PIP) --editable '.[bundled,report]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

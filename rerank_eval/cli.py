@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.components import check_component, make_component
 from rerank_eval.composition import explain_composition
 from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, nearest
@@ -46,9 +47,11 @@ def main() -> NoReturn:
     if sys.argv[1:] == ["--version"]:
         print(f"rerank_eval {version('rerank-eval')}")  # noqa: T201 # what was asked for
         sys.exit(0)
-    _refuse_commands()
     code = 0
     try:
+        if sys.argv[1] in COMMANDS:
+            sys.exit(run_command(sys.argv[1], sys.argv[2:]))
+        _refuse_bare_words()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
     except RerankEvalError as error:
         code = _fail(str(error), error.exit_code)
@@ -60,7 +63,7 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _refuse_commands() -> None:
+def _refuse_bare_words() -> None:
     """Say what is wrong with a bare word, which hydra would take for half an override."""
     words = [word for word in sys.argv[1:] if not word.startswith(("-", "~")) and "=" not in word]
     flags_with_value = {
@@ -79,7 +82,10 @@ def _refuse_commands() -> None:
     for word in words:
         before = sys.argv[sys.argv.index(word) - 1]
         if before not in flags_with_value:
-            sys.exit(_fail(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them", 2))
+            commands = ", ".join(COMMANDS)
+            raise ConfigError(
+                f"{word!r} is neither a command ({commands}) nor a setting; settings are written NAME=VALUE, and --help lists them"
+            )
 
 
 def _fail(message: str, code: int) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.components import check_component
+from rerank_eval.errors import RerankEvalError
 from tests.conftest import ROOT, Compose, RunPython
 
 README = ROOT / "README.md"
@@ -45,11 +47,33 @@ def test_a_python_example_runs_in_an_empty_folder(block: str, run_python: RunPyt
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", [command for page in PAGES for command in named(page, commands(page))])
+ALL_COMMANDS = [(page, command) for page in PAGES for command in commands(page)]
+OF_RESULTS = [command for _, command in ALL_COMMANDS if command.split(" ", 1)[0] in COMMANDS]
+OF_SETTINGS = [
+    param
+    for page in PAGES
+    for param in named(page, [found for where, found in ALL_COMMANDS if where == page and found not in OF_RESULTS])
+]
+
+
+@pytest.mark.parametrize("command", OF_RESULTS)
+def test_a_shown_command_of_results_is_refused_only_for_the_missing_result(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *arguments = shlex.split(command)
+    try:
+        run_command(name, arguments)
+        message = capsys.readouterr().err
+    except RerankEvalError as error:
+        message = str(error)
+    assert "there is no" in message
+    assert "--help shows the arguments" not in message
+
+
+@pytest.mark.parametrize("command", OF_SETTINGS)
 def test_a_shown_command_composes_and_its_components_take_the_settings(command: str, compose: Compose) -> None:
     words = shlex.split(command)
-    if words[:1] in (["report"], ["compare"]):
-        pytest.skip("a command without settings")
     settings = []
     for override in OverridesParser.create().parse_overrides([word for word in words if not word.startswith("-")]):
         values = override.sweep_string_iterator() if override.is_sweep_override() else iter(())

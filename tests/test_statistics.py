@@ -15,6 +15,7 @@ from rerank_eval.statistics import (
     holm,
     mean_intervals,
     minimum_detectable_effect,
+    paired_p_values,
     percentile_interval,
     randomisation_p_values,
     ratio_of_medians_interval,
@@ -298,3 +299,10 @@ def test_one_query_has_a_ratio_without_interval_and_other_queries_have_none() ->
         ratio_of_medians_interval([[1.0]], [[1.0], [2.0]], seed=0)
     with pytest.raises(ValueError, match="no ratio"):
         ratio_of_medians_interval([], [], seed=0)
+
+
+def test_the_paired_p_is_the_larger_of_both_tests() -> None:
+    columns = np.random.default_rng(5).normal(0.1, 0.4, (40, 6))
+    found = paired_p_values(columns, 13, 6)
+    both = zip(randomisation_p_values(columns, 13, 10_000), t_test_p_values(columns), strict=True)
+    assert found == [max(pair) for pair in both]

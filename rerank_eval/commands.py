@@ -1,0 +1,20 @@
+"""The commands that read results: report, compare, baseline. Their parts are imported when one is called."""
+
+from collections.abc import Sequence
+
+COMMANDS = ("report", "compare", "baseline")
+
+
+def run_command(name: str, arguments: Sequence[str]) -> int:
+    """Run one of `COMMANDS` and return its exit code.
+
+    Raises:
+        RerankEvalError: an argument or an input is wrong, or there is nothing to trust.
+    """
+    if name == "report":
+        from rerank_eval.report_command import run_report
+
+        return run_report(arguments)
+    from rerank_eval.gate_commands import run_baseline, run_compare
+
+    return run_compare(arguments) if name == "compare" else run_baseline(arguments)

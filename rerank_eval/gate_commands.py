@@ -1,0 +1,134 @@
+"""The commands `compare` and `baseline`: arguments in, exit code out."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerank_eval.arguments import Parser, number_above_0, number_from_0, seed
+from rerank_eval.errors import DataError, NotComparableError, NotEvaluableError, RerankEvalError
+from rerank_eval.recorded import RecordedResult, read_recorded
+
+if TYPE_CHECKING:  # the heavy parts are imported when the arguments are right
+    from rerank_eval.gate_output import Outcome
+
+
+def run_compare(arguments: Sequence[str]) -> int:
+    """Compare two results, print and write the verdicts, and return the exit code.
+
+    0 no regression, 1 regression, 2 wrong input or not comparable, 3 not evaluable; the files that were asked for are written in
+    each of these cases, unless the arguments themselves are wrong.
+    """
+    try:
+        return _compare(_parse_compare(arguments))
+    except RerankEvalError as error:
+        return _fail(error)
+
+
+def run_baseline(arguments: Sequence[str]) -> int:
+    """Write the baseline file of a result and return the exit code: 0, 2 no such result, 3 it is not complete."""
+    from rerank_eval.baseline import write_baseline
+
+    parser = Parser(
+        prog="rerank_eval baseline",
+        description="Write what 'compare' needs of a result into one small file to commit: values per query, hashes, no texts.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("result", type=Path, metavar="RESULT", help="a result folder")
+    parser.add_argument("file", type=Path, metavar="FILE", help="e.g. experiments/baselines/NAME.json")
+    try:
+        given = parser.parse_args(arguments)
+        write_baseline(read_recorded(given.result), given.file)
+    except RerankEvalError as error:
+        return _fail(error)
+    print(f"baseline: {given.file}")  # noqa: T201 # what the command made
+    return 0
+
+
+def _parse_compare(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="rerank_eval compare",
+        description="Say for each system and depth whether the candidate is a regression, improved, unchanged or too noisy to say.",
+        epilog="Exit codes: 0 no regression, 1 regression, 2 not comparable or wrong input, 3 not evaluable.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("baseline", type=Path, metavar="BASELINE", help="a baseline file or a result folder")
+    parser.add_argument("candidate", type=Path, metavar="CANDIDATE", help="the result folder to judge")
+    parser.add_argument(
+        "--measure", action="append", default=[], metavar="M", help="judge by this one (repeatable; default: the first)"
+    )
+    parser.add_argument(
+        "--min-effect", type=number_from_0, default=0.01, metavar="E", help="smaller drops do not matter (0.01)"
+    )
+    parser.add_argument("--strict", action="store_true", help="fail where it is too noisy to say")
+    parser.add_argument(
+        "--max-latency-ratio",
+        type=number_above_0,
+        metavar="R",
+        help="fail where the median latency is more than R times the baseline's",
+    )
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write Markdown; $GITHUB_STEP_SUMMARY is added to")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    parser.add_argument("--seed", type=seed, default=13, metavar="N", help="of the resamples (13)")
+    return parser.parse_args(arguments)
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from rerank_eval.compare import compare
+    from rerank_eval.gate_output import Refusal, print_comparison
+
+    try:
+        comparison = compare(
+            _read(given.baseline),
+            _read(given.candidate),
+            measures=given.measure,
+            min_effect=given.min_effect,
+            strict=given.strict,
+            max_latency_ratio=given.max_latency_ratio,
+            seed=given.seed,
+        )
+    except RerankEvalError as error:
+        _write(given, Refusal(str(error), error.exit_code))
+        raise
+    print_comparison(comparison, Console(width=None if sys.stdout.isatty() else 200))
+    _write(given, comparison)
+    return comparison.exit_code
+
+
+def _read(path: Path) -> RecordedResult:
+    try:
+        return read_recorded(path)
+    except DataError as error:
+        raise NotComparableError(str(error)) from error
+
+
+def _write(given: argparse.Namespace, outcome: "Outcome") -> None:
+    """Write the files that were asked for, or none of them."""
+    from rerank_eval.gate_output import format_json, format_junit, format_markdown
+    from rerank_eval.whole_files import write_whole
+
+    formats = ((given.junit, format_junit), (given.summary, format_markdown), (given.json, format_json))
+    texts = {path: format_outcome(outcome) for path, format_outcome in formats if path is not None}
+    try:
+        if given.summary is not None and _is_step_summary(given.summary):
+            with given.summary.open("a", encoding="utf-8") as file:
+                file.write(texts.pop(given.summary))
+        write_whole(texts)
+    except OSError as error:
+        raise NotEvaluableError(f"the verdicts cannot be written: {error}") from error
+
+
+def _is_step_summary(path: Path) -> bool:
+    """Return whether this is the file that the steps of a GitHub job write to in turn."""
+    named = os.environ.get("GITHUB_STEP_SUMMARY")
+    return bool(named) and path.resolve() == Path(str(named)).resolve()
+
+
+def _fail(error: RerankEvalError) -> int:
+    print(f"rerank_eval: {error}", file=sys.stderr)  # noqa: T201 # the one place of these commands that reports an error
+    return error.exit_code

@@ -1,0 +1,108 @@
+"""Single values of a result as the report shows them: a point, a run, the warnings."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from rerank_eval.recorded import RecordedResult
+from rerank_eval.report.model import Estimate, Milliseconds, Point, RunDescription, Series
+from rerank_eval.results import DepthResult, SystemResult
+
+_FEW_SAMPLES = 20
+
+
+def make_point(result: RecordedResult, system: SystemResult, depth: DepthResult) -> Point:
+    """Return a depth of a system whose means are known; where the first stage was not timed, the total is the reranker's own."""
+    total = depth.total_latency or depth.latency
+    num_answered = min(measure.num_queries for measure in depth.measures.values())
+    usd = (depth.usage or {}).get("usd")
+    return Point(
+        depth=depth.depth,
+        num_queries=num_answered,
+        estimates={
+            name: Estimate(measure.mean, measure.low, measure.high)
+            for name, measure in depth.measures.items()
+            if measure.mean is not None
+        },
+        to_first_stage={},
+        to_best={},
+        losses=depth.losses,
+        total_p50=_percentile(total, "p50"),
+        total_p95=_percentile(total, "p95"),
+        own_p50=_percentile(depth.latency, "p50"),
+        own_p95=_percentile(depth.latency, "p95"),
+        own_samples_ms=[
+            nanoseconds / 1e6 for nanoseconds in result.samples.get((system.name, depth.depth), {}).values()
+        ],
+        usd_per_1000=None if usd is None or not num_answered else 1000 * usd / num_answered,
+        judged_at_10=depth.judged_at_10,
+        tie_rate=depth.tie_rate,
+        failures=depth.failures,
+        truncated_share=None
+        if depth.truncated_pairs is None or not depth.num_pairs
+        else depth.truncated_pairs / depth.num_pairs,
+    )
+
+
+def describe_run(result: RecordedResult) -> RunDescription:
+    """Return where a result comes from: settings, first stage, systems, and the machine."""
+    provenance = result.provenance
+    lines = [
+        ("folder", result.path.name),
+        ("status", result.status),
+        ("command", provenance.get("command")),
+        ("started", provenance["started"]),
+        ("finished", provenance.get("finished")),
+        ("dataset", f"{result.dataset['name']} ({result.dataset['split']}), sha256 {result.dataset['sha256']}"),
+        ("first stage", _as_text(result.retriever.get("identity", result.retriever["name"]))),
+        *((f"system {system.name}", _as_text(system.config)) for system in result.systems),
+        *((f"load time {system.name}", _seconds(system.load_seconds)) for system in result.systems),
+        ("settings", _as_text(result.settings)),
+        ("commit", _as_text(provenance.get("git"))),
+        ("packages", _as_text({name: found for name, found in (provenance.get("packages") or {}).items() if found})),
+        ("hardware", _as_text(provenance["hardware"])),
+    ]
+    title = f"{result.dataset['name']}, {provenance['started']}"
+    return RunDescription(title, [(name, str(value)) for name, value in lines if value not in (None, "", "{}")])
+
+
+def warn(results: Sequence[RecordedResult], series: Sequence[Series], same_hardware: bool) -> list[str]:
+    """Return the runs' own warnings, each once, and what the report itself must say of its numbers."""
+    warnings = list(dict.fromkeys(warning for result in results for warning in result.warnings))
+    for result in results:
+        if result.status != "complete":
+            warnings.append(f"the run of {result.provenance['started']} is {result.status.replace('_', ' ')}")
+        if result.failures:
+            warnings.append(f"{len(result.failures)} failed queries; first: {result.failures[0]}")
+        if result.retriever.get("latency") is None and any(result.samples.values()):
+            warnings.append(
+                f"the latency of the first stage {result.retriever['name']} is not known; latencies are the rerankers' alone"
+            )
+    if not same_hardware:
+        warnings.append(
+            "the results come from different machines: their latencies do not compare, and no Pareto front is drawn"
+        )
+    counts = [len(point.own_samples_ms) for found in series for point in found.points]
+    if counts and max(counts) == 0:
+        warnings.append("latency was not measured (latency.queries=0)")
+    elif counts and 0 < min(counts) < _FEW_SAMPLES:
+        warnings.append(
+            f"latency: only {min(counts)} samples per depth, too few for a p95; set latency.queries={_FEW_SAMPLES} or more"
+        )
+    return warnings
+
+
+def _percentile(latency: Mapping[str, object] | None, name: str) -> Milliseconds | None:
+    value, low, high = ((latency or {}).get(f"{name}{bound}_ms") for bound in ("", "_low", "_high"))
+    if not isinstance(value, float | int):
+        return None
+    return Milliseconds(
+        value, low if isinstance(low, float | int) else None, high if isinstance(high, float | int) else None
+    )
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f} s"
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

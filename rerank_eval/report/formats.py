@@ -1,0 +1,71 @@
+"""How a report writes its numbers: with a fixed number of digits, and "n/a" where a value is unknown."""
+
+from rerank_eval.report.model import Difference, Estimate, Milliseconds
+
+UNKNOWN = "n/a"
+
+
+def format_score(value: float | None) -> str:
+    """Return a measure's value with three decimals."""
+    return UNKNOWN if value is None else _with_minus(f"{value:.3f}")
+
+
+def format_difference(value: float | None) -> str:
+    """Return a signed difference with three decimals; what rounds to zero has no sign."""
+    if value is None:
+        return UNKNOWN
+    written = f"{value:+.3f}"
+    return "0.000" if float(written) == 0 else _with_minus(written)
+
+
+def format_interval(value: Estimate | Difference) -> str:
+    """Return the bounds of a 95% interval in brackets."""
+    write = format_score if isinstance(value, Estimate) else format_difference
+    return UNKNOWN if value.low is None and value.high is None else f"[{write(value.low)}, {write(value.high)}]"
+
+
+def format_p(value: float | None) -> str:
+    """Return a p-value with three decimals, or that it is below what they can show."""
+    return UNKNOWN if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def format_milliseconds(value: float | None) -> str:
+    """Return milliseconds with about three digits, without the unit."""
+    return UNKNOWN if value is None else _three_digits(value)
+
+
+def format_latency_interval(value: Milliseconds | None) -> str:
+    """Return the bounds of a percentile's interval in brackets; a bound is n/a where the samples are too few for it."""
+    if value is None or (value.low is None and value.high is None):
+        return UNKNOWN
+    return f"[{format_milliseconds(value.low)}, {format_milliseconds(value.high)}]"
+
+
+def format_usd(value: float | None) -> str:
+    """Return US dollars with about three digits, without the unit."""
+    return UNKNOWN if value is None else "0" if value == 0 else _three_digits(value)
+
+
+def format_share(value: float | None) -> str:
+    """Return a share as a percentage with one decimal."""
+    return UNKNOWN if value is None else f"{100 * value:.1f}%"
+
+
+def shorten(text: str, width: int) -> str:
+    """Return `text` on one line of at most about `width` average letters, with an ellipsis where it was cut."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()) or "(blank)"
+    used, end = 0.0, 0
+    for end, letter in enumerate(line):
+        used += 1.9 if ord(letter) >= 0x1100 else 1.4 if letter in "mwMWQO@%" else 1.15 if letter.isupper() else 1.0
+        if used > width:
+            return line[: max(1, end - 1)].rstrip() + "…"
+    return line
+
+
+def _three_digits(value: float) -> str:
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
+    return _with_minus(f"{value:,.{decimals}f}")
+
+
+def _with_minus(written: str) -> str:
+    return written.replace("-", "−")  # noqa: RUF001 # the minus sign is as wide as the plus sign

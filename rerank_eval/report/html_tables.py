@@ -1,0 +1,276 @@
+"""The tables of the HTML report: each cell as it is read and as the page's script sorts it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rerank_eval.report.formats import (
+    UNKNOWN,
+    format_difference,
+    format_interval,
+    format_latency_interval,
+    format_milliseconds,
+    format_p,
+    format_score,
+    format_share,
+    format_usd,
+)
+from rerank_eval.report.model import DatasetReport, Difference, Estimate, Milliseconds, Point, Report
+from rerank_eval.report.selections import distinct_first_stages
+
+_NOTABLE_SHARE = 0.005
+_WELL_JUDGED = 0.995
+
+
+class Cell(NamedTuple):
+    """What is read, smaller text below it, and what it is sorted by: a number, or None where that is the text or unknown."""
+
+    text: str
+    detail: str = ""
+    value: float | None = None
+    is_number: bool = True
+
+
+class Heading(NamedTuple):
+    """A column's name, its unit or kind in smaller text below, and whether it holds numbers."""
+
+    text: str
+    detail: str = ""
+    is_number: bool = True
+
+
+class Row(NamedTuple):
+    """A row; `series` is the system's place in its dataset, None for a first stage; `full_name` is the whole of a cut name."""
+
+    series: int | None
+    name: str
+    full_name: str
+    cells: Sequence[Cell]
+
+
+class TableView(NamedTuple):
+    """A table; the first heading is that of the rows' names. `note` explains columns."""
+
+    caption: str
+    headings: Sequence[Heading]
+    rows: Sequence[Row]
+    note: str = ""
+
+
+class _Place(NamedTuple):
+    series: int | None
+    name: str
+    full_name: str
+    point: Point
+
+    def row(self, cells: Sequence[Cell]) -> Row:
+        return Row(self.series, self.name, self.full_name, [_count(self.point.depth), *cells])
+
+
+def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
+    """Return a measure with intervals and both differences, per system and depth, and what qualifies them."""
+    headings = [
+        Heading("System", is_number=False),
+        Heading("Depth"),
+        Heading(measure, "mean [95%]"),
+        Heading("n", "queries"),
+        Heading("To first stage", "difference [95%]"),
+        Heading("Holm p", "won / tied / lost"),
+        Heading("Detectable", "at 80% power"),
+        Heading("To best", "difference [95%]"),
+        Heading("Caveats", is_number=False),
+    ]
+    rows = []
+    for place in _places(dataset, labels):
+        point = place.point
+        to_first, to_best = point.to_first_stage.get(measure), point.to_best.get(measure)
+        cells = [
+            _estimate(point.estimates.get(measure)),
+            _count(point.num_queries),
+            _difference(to_first),
+            _test(to_first),
+            _number(to_first.detectable if to_first else None, format_score),
+            _difference(to_best),
+            Cell("; ".join(_caveats(point)) or "none", is_number=False),
+        ]
+        rows.append(place.row(cells))
+    return TableView(
+        f"{measure} on {dataset.name} per system and depth; higher is better",
+        headings,
+        rows,
+        "Shares of unjudged documents are of the top 10. Differences are paired by query. Holm p is adjusted for all comparisons of this report. Detectable is the smallest true "
+        "difference that this query set shows in 80% of cases. Won, tied and lost count queries.",
+    )
+
+
+def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableView:
+    """Return latency, cost, and the shares that qualify scores, per system and depth."""
+    headings = [
+        Heading("System", is_number=False),
+        Heading("Depth"),
+        Heading("Own p50", "ms [95%]"),
+        Heading("Own p95", "ms [95%]"),
+        Heading("Total p50", "ms [95%]"),
+        Heading("Total p95", "ms [95%]"),
+        Heading("n", "samples"),
+        Heading("Cost", "USD per 1,000"),
+        Heading("Judged", "of top 10"),
+        Heading("Tied", "candidates"),
+        Heading("Truncated", "pairs"),
+        Heading("Failed", "queries"),
+    ]
+    rows = []
+    for place in _places(dataset, labels):
+        point = place.point
+        latencies = (point.own_p50, point.own_p95, point.total_p50, point.total_p95)
+        cells = [
+            *(_latency(latency) for latency in latencies),
+            _count(len(point.own_samples_ms) or None),
+            _number(point.usd_per_1000, format_usd),
+            _number(point.judged_at_10, format_share),
+            _number(point.tie_rate, format_share),
+            _number(point.truncated_share, format_share),
+            _count(point.failures),
+        ]
+        rows.append(place.row(cells))
+    machines = (
+        "" if dataset.same_hardware else " Latencies come from different machines and do not compare between them."
+    )
+    return TableView(
+        f"Latency and cost on {dataset.name} per system and depth; lower is better",
+        headings,
+        rows,
+        "Own is the reranker alone, total includes the first stage. A bound is n/a where the samples are too few for it; cost, per 1,000 queries, is n/a "
+        f"where no price is known.{machines}",
+    )
+
+
+def make_loss_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
+    """Return where a measure's distance to a perfect ranking lies, per system and depth."""
+    headings = [
+        Heading("System", is_number=False),
+        Heading("Depth"),
+        Heading("First stage", "not among the candidates"),
+        Heading("Ordering", "candidates in the wrong order"),
+        Heading("Truncation", "of ordering, at most"),
+        Heading("Unjudged", "change without them"),
+    ]
+    rows = []
+    for place in _places(dataset, labels):
+        loss = place.point.losses.get(measure)
+        if loss is not None:
+            parts = [_number(part, format_score) for part in (loss.first_stage, loss.ordering, loss.truncation)]
+            rows.append(place.row([*parts, _number(loss.unjudged, format_difference)]))
+    return TableView(f"Where {measure} is lost on {dataset.name}; lower is better", headings, rows)
+
+
+def make_knee_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
+    """Return per system its best depth, the cheapest within the noise of it, and the deeper ones that are worse."""
+    headings = [
+        Heading("System", is_number=False),
+        Heading("Best depth"),
+        Heading("Cheapest depth", "within the noise of the best"),
+        Heading("Decays at", "deeper and worse than the best", is_number=False),
+    ]
+    rows = []
+    for number, series in enumerate(dataset.series):
+        knee = series.knees.get(measure)
+        if knee is not None:
+            decayed = ", ".join(map(str, knee.decayed)) or "none"
+            cells = [_count(knee.best), _count(knee.cheapest), Cell(decayed, is_number=False)]
+            rows.append(Row(number, labels[series.label], series.label, cells))
+    return TableView(f"Depths by {measure} on {dataset.name}", headings, rows)
+
+
+def make_matrix_table(dataset: DatasetReport, measure: str) -> TableView:
+    """Return each reranker over each first stage at its best depth; without rows where there is one first stage."""
+    retrievers = list(dict.fromkeys(cell.retriever for cell in dataset.matrix))
+    found = {(cell.system, cell.retriever): cell for cell in dataset.matrix}
+    rows = []
+    for system in dict.fromkeys(cell.system for cell in dataset.matrix):
+        cells = []
+        for retriever in retrievers:
+            cell = found.get((system, retriever))
+            estimate = Cell(UNKNOWN) if cell is None else _estimate(cell.estimate)
+            cells.append(
+                estimate if cell is None else estimate._replace(detail=f"{estimate.detail}, depth {cell.depth}")
+            )
+        rows.append(Row(None, system, system, cells))
+    headings = [Heading("Reranker", is_number=False), *(Heading(name, "mean [95%], depth") for name in retrievers)]
+    return TableView(
+        f"{measure} on {dataset.name}: each reranker over each first stage, at its best depth", headings, rows
+    )
+
+
+def make_macro_table(report: Report, labels: Mapping[str, str]) -> TableView:
+    """Return the means over datasets; without rows where there is one dataset."""
+    headings = [
+        Heading("System", is_number=False),
+        Heading("Depth"),
+        *(Heading(name, "mean") for name in report.measures),
+    ]
+    rows = [
+        Row(
+            None,
+            labels.get(row.label, row.label),
+            row.label,
+            [_count(row.depth), *(_number(row.means.get(measure), format_score) for measure in report.measures)],
+        )
+        for row in report.macro
+    ]
+    return TableView(
+        f"Means over {len(report.datasets)} datasets, each counting the same; higher is better", headings, rows
+    )
+
+
+def _places(dataset: DatasetReport, labels: Mapping[str, str]) -> Iterator[_Place]:
+    for one in distinct_first_stages(dataset.series):
+        name = f"{one.retriever} (first stage)"
+        yield _Place(None, name if len(name) <= 48 else f"{name[:47]}…", name, one.first_stage)
+    for number, series in enumerate(dataset.series):
+        for point in series.points:
+            yield _Place(number, labels[series.label], series.label, point)
+
+
+def _caveats(point: Point) -> Iterator[str]:
+    if point.failures:
+        yield f"{point.failures} failed"
+    if point.truncated_share is not None and point.truncated_share >= _NOTABLE_SHARE:
+        yield f"{format_share(point.truncated_share)} truncated"
+    if point.tie_rate is not None and point.tie_rate >= _NOTABLE_SHARE:
+        yield f"{format_share(point.tie_rate)} tied"
+    if point.judged_at_10 is not None and point.judged_at_10 < _WELL_JUDGED:
+        yield f"{format_share(1 - point.judged_at_10)} unjudged"
+
+
+def _number(value: float | None, write: Callable[[float | None], str]) -> Cell:
+    return Cell(write(value), value=value)
+
+
+def _count(value: int | None) -> Cell:
+    return Cell(UNKNOWN if value is None else f"{value:,}", value=value)
+
+
+def _estimate(estimate: Estimate | None) -> Cell:
+    return (
+        Cell(UNKNOWN)
+        if estimate is None
+        else Cell(format_score(estimate.mean), format_interval(estimate), estimate.mean)
+    )
+
+
+def _difference(difference: Difference | None) -> Cell:
+    if difference is None:
+        return Cell(UNKNOWN)
+    return Cell(format_difference(difference.mean), format_interval(difference), difference.mean)
+
+
+def _test(difference: Difference | None) -> Cell:
+    if difference is None:
+        return Cell(UNKNOWN)
+    return Cell(format_p(difference.p), f"{difference.wins} / {difference.ties} / {difference.losses}", difference.p)
+
+
+def _latency(latency: Milliseconds | None) -> Cell:
+    if latency is None:
+        return Cell(UNKNOWN)
+    return Cell(format_milliseconds(latency.value), format_latency_interval(latency), latency.value)

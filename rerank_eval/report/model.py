@@ -1,0 +1,178 @@
+"""What a report shows, free of how: the values that HTML, PDF, figures and tables are drawn from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rerank_eval.results import Loss
+
+
+class Estimate(NamedTuple):
+    """A mean with its 95% interval; the bounds are None where one query gives none."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+class Difference(NamedTuple):
+    """A paired difference with its 95% interval, its Holm-adjusted p, and the queries won, tied and lost.
+
+    `detectable` is the minimum detectable effect at 80% power; None where the queries can show none.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+    wins: int
+    ties: int
+    losses: int
+    detectable: float | None
+
+
+class Milliseconds(NamedTuple):
+    """A latency percentile with its 95% interval; a bound is None where the samples are too few for one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A system at one depth; depth 0 is the first stage alone."""
+
+    depth: int
+    num_queries: int
+    estimates: Mapping[str, Estimate]
+    to_first_stage: Mapping[str, Difference]
+    to_best: Mapping[str, Difference]
+    losses: Mapping[str, Loss]
+    total_p50: Milliseconds | None
+    total_p95: Milliseconds | None
+    own_p50: Milliseconds | None
+    own_p95: Milliseconds | None
+    own_samples_ms: Sequence[float]
+    usd_per_1000: float | None
+    judged_at_10: float | None
+    tie_rate: float | None
+    failures: int
+    truncated_share: float | None
+
+
+class Knee(NamedTuple):
+    """Per measure: the best depth, the cheapest depth within the noise of it, and the deeper ones that are worse than it."""
+
+    best: int
+    cheapest: int
+    decayed: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One system of one run: a reranker over a first stage. `label` is unique in the report; `index` picks colour and marker."""
+
+    index: int
+    label: str
+    system: str
+    retriever: str
+    started: str
+    hardware: str
+    first_stage: Point
+    points: Sequence[Point]
+    knees: Mapping[str, Knee]
+    ceiling: Mapping[int, Mapping[str, float | None]]
+
+
+class Place(NamedTuple):
+    """A point of a report by its series; depth 0 of any series is the first stage of its retriever."""
+
+    series: int
+    depth: int
+
+
+class RankedDocument(NamedTuple):
+    """A document in a ranking before or after: 1-based ranks, None where it is not in the recorded ranking."""
+
+    doc_id: str
+    grade: int | None
+    score: float | None
+    rank: int
+    rank_before: int | None
+    text: str | None
+
+
+@dataclass(frozen=True)
+class QueryChange:
+    """A query that gained or lost much: its text, the values before and after, and the top documents of both rankings."""
+
+    query_id: str
+    text: str
+    series: int
+    depth: int
+    measure: str
+    before: float
+    after: float
+    top_before: Sequence[RankedDocument]
+    top_after: Sequence[RankedDocument]
+
+
+class MatrixCell(NamedTuple):
+    """A reranker over a first stage at its best depth for the first measure, for the matrix of several first stages."""
+
+    retriever: str
+    system: str
+    depth: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """All that is shown of one dataset.
+
+    `fronts` maps measure -> the Pareto-optimal places for quality against total p95 latency; `cost_fronts` against cost.
+    `same_hardware` is False where latencies come from several machines and are not on one axis.
+    """
+
+    name: str
+    split: str
+    num_documents: int
+    num_queries: int
+    series: Sequence[Series]
+    fronts: Mapping[str, Sequence[Place]]
+    cost_fronts: Mapping[str, Sequence[Place]]
+    same_hardware: bool
+    changes: Sequence[QueryChange]
+    warnings: Sequence[str]
+    matrix: Sequence[MatrixCell] = ()
+
+
+class MacroRow(NamedTuple):
+    """The mean over datasets of one system at one depth, each dataset counting the same."""
+
+    label: str
+    depth: int
+    means: Mapping[str, float]
+
+
+class RunDescription(NamedTuple):
+    """Where one result comes from, as (name, value) lines: time, commit, packages, hardware, command, settings."""
+
+    title: str
+    lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report. `answer` is one paragraph of plain text; `made` is the time of the newest result."""
+
+    title: str
+    answer: str
+    constraint: str | None
+    measures: Sequence[str]
+    num_comparisons: int
+    datasets: Sequence[DatasetReport]
+    macro: Sequence[MacroRow]
+    runs: Sequence[RunDescription]
+    made: str

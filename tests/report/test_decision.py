@@ -1,0 +1,117 @@
+"""Knees, fronts and answers on numbers small enough to check by eye."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from rerank_eval.report.decision import Constraint, answer, answer_constraint, find_front, find_knee, p95_of
+from rerank_eval.report.model import DatasetReport, Difference, Estimate, Milliseconds, Place, Point, Series
+from rerank_eval.statistics import Interval
+from tests.report.examples import make_report
+
+M = "nDCG@10"
+
+
+def interval(mean: float, half: float = 0.02) -> Interval:
+    return Interval(mean, mean - half, mean + half, 84)
+
+
+@pytest.mark.parametrize(
+    ("best", "to_best", "cheapest", "decayed"),
+    [
+        (50, {5: interval(0.1), 10: interval(0.03), 20: interval(0.01), 50: interval(0, 0)}, 20, []),
+        (10, {5: interval(0.01), 10: interval(0, 0), 20: interval(0.01), 50: interval(0.05)}, 5, [50]),
+        (5, {5: interval(0, 0)}, 5, []),
+        (20, {5: Interval(0.3, None, None, 1), 20: Interval(0, None, None, 1)}, 5, []),
+    ],
+)
+def test_the_knee_is_the_cheapest_depth_within_the_noise(
+    best: int, to_best: Mapping[int, Interval], cheapest: int, decayed: list[int]
+) -> None:
+    knee = find_knee(best, to_best)
+    assert (knee.best, knee.cheapest, knee.decayed) == (best, cheapest, decayed)
+
+
+def point(
+    depth: int, mean: float, p95: float | None, to_best: Difference | None = None, usd: float | None = None
+) -> Point:
+    base = make_report(1, (5,)).datasets[0].series[0].points[0]
+    gain = Difference(mean - 0.5, mean - 0.52, mean - 0.48, 0.001, 40, 20, 24, 0.04)
+    return replace(
+        base,
+        depth=depth,
+        estimates={M: Estimate(mean, mean - 0.02, mean + 0.02)},
+        to_first_stage={M: gain} if depth else {},
+        to_best={} if to_best is None else {M: to_best},
+        total_p95=None if p95 is None else Milliseconds(p95, None, None),
+        usd_per_1000=usd,
+    )
+
+
+def difference(mean: float, half: float) -> Difference:
+    return Difference(mean, mean - half, mean + half, 0.5, 1, 1, 1, 0.1)
+
+
+def dataset(*systems: list[Point]) -> DatasetReport:
+    base = make_report(1, (5,)).datasets[0]
+    series: list[Series] = [
+        replace(base.series[0], index=i, label=f"s{i}", points=points, first_stage=point(0, 0.5, 1.0))
+        for i, points in enumerate(systems)
+    ]
+    return replace(base, series=series)
+
+
+def never(_: Series) -> bool:
+    return False
+
+
+def test_the_front_drops_what_is_beaten_and_what_has_no_latency() -> None:
+    points = {
+        Place(0, 0): point(0, 0.5, 1),
+        Place(0, 5): point(5, 0.6, 50),
+        Place(1, 5): point(5, 0.55, 60),
+        Place(1, 10): point(10, 0.7, 100),
+        Place(2, 10): point(10, 0.7, 100),
+        Place(2, 20): point(20, 0.9, None),
+    }
+    assert find_front(points, M, p95_of) == [Place(0, 0), Place(0, 5), Place(1, 10)]
+
+
+CHOICE = dataset(
+    [point(5, 0.60, 50, difference(-0.1, 0.05)), point(20, 0.68, 200, difference(-0.02, 0.03))],
+    [point(5, 0.62, 400, difference(-0.08, 0.05)), point(20, 0.70, 900)],
+)
+
+
+def test_the_answer_is_the_cheapest_within_the_noise_of_the_best() -> None:
+    text = answer(CHOICE, M, never)
+    assert "s0 at depth 20 is the cheapest choice within the noise of the best: nDCG@10 0.680, +0.180" in text
+    assert "The highest mean is 0.700, s1 at depth 20, at 900 ms (p95)" in text
+
+
+def test_no_gain_beyond_the_noise_is_said() -> None:
+    weak = replace(
+        CHOICE.series[0].points[0], to_first_stage={M: Difference(0.01, -0.01, 0.03, 0.4, 3, 2, 1, 0.1)}, to_best={}
+    )
+    assert "no reranker is better than the first stage beyond the noise" in answer(dataset([weak]), M, never)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "text"),
+    [
+        (Constraint(100), "s0 at depth 5 is best: nDCG@10 0.600 with p95 50 ms. The next better, s0 at depth 20"),
+        (Constraint(1000), "s1 at depth 20 is best: nDCG@10 0.700 with p95 900 ms."),
+        (Constraint(10), "bm25 alone is best: nDCG@10 0.500 with p95 1.00 ms. The next better, s0 at depth 5"),
+        (Constraint(0.5), "none fits within 0.5 ms (p95). The fastest, s0 at depth 5, has p95 50 ms."),
+        (Constraint(None, 2.0), "bm25 alone is best"),
+    ],
+)
+def test_a_constraint_is_answered_with_the_next_price(constraint: Constraint, text: str) -> None:
+    assert text in answer_constraint(CHOICE, M, constraint, never)
+
+
+def test_an_unknown_latency_or_cost_keeps_no_limit() -> None:
+    assert not Constraint(1000).allows(point(5, 0.9, None))
+    assert not Constraint(None, 1.0).allows(point(5, 0.9, 10))
+    assert Constraint(1000, 1.0).allows(point(5, 0.9, 10, usd=0.5))
