@@ -8,6 +8,7 @@ import pytest
 
 from rerank_eval.report.model import Report
 from tests.report.examples import HOSTILE, HOSTILE_NAMES, make_report
+from tests.report.layout import CLIPPED, OVERLAPS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -238,42 +239,6 @@ def test_paper_has_every_query_open_and_no_control(open_page: "Open", simple: Pa
     assert page.locator(".change[open]").count() == 0
 
 
-_OVERLAPS = """() => {
-  const lines = [];
-  const add = (rect, text, clip) => {
-    const [left, right] = [Math.max(rect.left, clip?.left ?? -1e9), Math.min(rect.right, clip?.right ?? 1e9)];
-    if (right - left > 4 && rect.height > 4) lines.push({left, right, top: rect.top, bottom: rect.bottom, text});
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const parent = node.parentElement;
-    if (!node.textContent.trim() || !parent.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-    if (parent.closest("title, option, script, .hidden-visually, .skip, .aside")) continue;
-    const clip = parent.closest(".scroll")?.getBoundingClientRect();
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    for (const rect of range.getClientRects()) add(rect, node.textContent.trim().slice(0, 40), clip);
-  }
-  const found = [];
-  lines.sort((one, other) => one.top - other.top);
-  lines.forEach((one, number) => {
-    for (let next = number + 1; next < lines.length && lines[next].top < one.bottom - 3; next++) {
-      const other = lines[next];
-      if (one.left < other.right - 3 && other.left < one.right - 3 && one.top < other.bottom - 3) {
-        found.push(`${one.text} / ${other.text}`);
-      }
-    }
-  });
-  return found;
-}"""
-
-_CLIPPED = """() => [...document.querySelectorAll(".plot text")].filter(text => {
-  if (!text.checkVisibility()) return false;
-  const [inner, outer] = [text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()];
-  return inner.left < outer.left - 1 || inner.right > outer.right + 1 || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
-}).map(text => text.textContent)"""
-
-
 @pytest.mark.parametrize("width", [360, 768, 1440])
 @pytest.mark.parametrize("name", ["simple", "several", "hostile"])
 def test_nothing_overlaps_or_sticks_out(
@@ -283,8 +248,8 @@ def test_nothing_overlaps_or_sticks_out(
     for entry in page.locator("details.change summary").all()[:2]:
         entry.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(_OVERLAPS) == []
-    assert page.evaluate(_CLIPPED) == []
+    assert page.evaluate(OVERLAPS) == []
+    assert page.evaluate(CLIPPED) == []
 
 
 def test_wide_tables_scroll_by_keyboard(open_page: "Open", simple: Path) -> None:

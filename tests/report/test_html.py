@@ -15,8 +15,9 @@ import pytest
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.report.html import LARGEST_BYTES, render_html
 from rerank_eval.report.model import Report
-from tests.report.examples import HOSTILE, HOSTILE_NAMES, make_report
+from tests.report.examples import HOSTILE, HOSTILE_NAMES, MEASURES, make_report
 
+ONE = MEASURES[:1]
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
@@ -85,7 +86,7 @@ def test_the_policy_allows_this_script_and_this_style_and_nothing_else(simple: s
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_hostile_name_is_text_wherever_it_is(name: str) -> None:
-    report = make_report(num_systems=2, names=(name,), text=name)
+    report = make_report(num_systems=2, names=(name,), text=name, measures=ONE)
     (dataset,) = report.datasets
     run = report.runs[0]._replace(title=name, lines=[(name, name)])
     page = _Page(
@@ -107,14 +108,14 @@ def test_a_hostile_name_is_text_wherever_it_is(name: str) -> None:
 
 
 def test_texts_that_html_has_no_place_for_are_replaced() -> None:
-    page = render_html(make_report(names=("a\x00b\ud800c",), text="\x1b[31m \udfff"))
+    page = render_html(make_report(measures=ONE, names=("a\x00b\ud800c",), text="\x1b[31m \udfff"))
     page.encode("utf-8")
     assert not re.search("[\x00-\x08\x0b-\x1f]", page)
 
 
 @pytest.mark.parametrize("num_datasets", [1, 2])
 def test_headings_are_in_order_and_ids_unique(num_datasets: int) -> None:
-    page = _Page(render_html(make_report(num_datasets=num_datasets)))
+    page = _Page(render_html(make_report(num_datasets=num_datasets, measures=MEASURES[:2])))
     levels = [int(name[1]) for name, _ in page.elements if re.fullmatch(r"h[1-6]", name)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -154,7 +155,7 @@ def test_every_figure_says_what_it_shows(simple: str) -> None:
 
 
 def test_unknown_is_not_zero() -> None:
-    page = render_html(make_report(num_systems=1, depths=(10,)))
+    page = render_html(make_report(num_systems=1, depths=(10,), measures=ONE))
     (table,) = re.findall(r"<table[^>]*>(?:(?!</table>).)*Own p50.*?</table>", page, re.DOTALL)
     headings = re.findall(r'<th scope="col".*?<span class="name">(.*?)</span>', table)
     first_stage, system = (
@@ -166,7 +167,7 @@ def test_unknown_is_not_zero() -> None:
 
 
 def test_caveats_stand_beside_the_numbers_they_qualify() -> None:
-    report = make_report(num_systems=1, depths=(10,))
+    report = make_report(num_systems=1, depths=(10,), measures=ONE)
     (series,) = report.datasets[0].series
     points = [replace(point, failures=7, truncated_share=0.25, judged_at_10=0.5) for point in series.points]
     page = render_html(_change_first_dataset(report, series=[replace(series, points=points)]))
@@ -217,12 +218,12 @@ def test_entries_of_the_failure_browser_are_left_out_next() -> None:
 
 
 def test_several_datasets_have_a_table_of_means(simple: str) -> None:
-    assert "Means over 2 datasets, each counting the same" in render_html(make_report(num_datasets=2))
+    assert "Means over 2 datasets, each counting the same" in render_html(make_report(num_datasets=2, measures=ONE))
     assert "Means over" not in simple
 
 
 def test_a_report_without_latency_changes_or_losses_is_whole() -> None:
-    report = make_report(num_changes=0)
+    report = make_report(num_changes=0, measures=ONE)
     unknown: dict[str, Any] = {"total_p50": None, "total_p95": None, "own_p50": None, "own_p95": None}
     series = [
         replace(
@@ -250,5 +251,5 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, pack
 
 
 def test_hostile_text_is_shown_as_it_is() -> None:
-    page = _Page(render_html(make_report(text=HOSTILE)))
+    page = _Page(render_html(make_report(text=HOSTILE, measures=ONE)))
     assert page.text.count(HOSTILE) == 4 * 11
