@@ -1,12 +1,13 @@
 """The command: composes the configuration, checks all of it, makes the parts, evaluates, writes, prints.
 
-The only importer of hydra and omegaconf. Exit codes: 0 done, 2 wrong setting or input, 3 no result to trust, 130 interrupted.
+The only importer of hydra and omegaconf. Exit codes: 0 done, 1 regression (compare), 2 wrong setting or input, 3 no result to trust, 130 interrupted.
 """
 
 import io
 import json
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -50,7 +51,7 @@ def main() -> NoReturn:
     code = 0
     try:
         if sys.argv[1] in COMMANDS:
-            sys.exit(run_command(sys.argv[1], sys.argv[2:]))
+            sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
         _refuse_bare_words()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
     except RerankEvalError as error:
@@ -61,6 +62,17 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         code = _fail("interrupted; the same command resumes from the store", 130)
     sys.exit(code)
+
+
+def _run_command(name: str, arguments: Sequence[str]) -> int:
+    """Run a command that reads results; a bug must not end like a regression, with Python's exit code 1."""
+    try:
+        return run_command(name, arguments)
+    except RerankEvalError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        return _fail("this is a bug of rerank_eval; nothing was evaluated", 3)
 
 
 def _refuse_bare_words() -> None:

@@ -16,19 +16,25 @@ if TYPE_CHECKING:  # the heavy parts are imported when the arguments are right
 
 
 def run_compare(arguments: Sequence[str]) -> int:
-    """Compare two results, print and write the verdicts, and return the exit code.
+    """Compare two results, print and write the verdicts, and return 0 (no regression) or 1.
 
-    0 no regression, 1 regression, 2 wrong input or not comparable, 3 not evaluable; the files that were asked for are written in
-    each of these cases, unless the arguments themselves are wrong.
+    The files that were asked for are written before an error is raised as well, unless the arguments themselves are wrong.
+
+    Raises:
+        ConfigError: an argument is wrong.
+        NotComparableError: the results are of other data or settings, or one cannot be read.
+        NotEvaluableError: a result is not complete, or a file cannot be written.
     """
-    try:
-        return _compare(_parse_compare(arguments))
-    except RerankEvalError as error:
-        return _fail(error)
+    return _compare(_parse_compare(arguments))
 
 
 def run_baseline(arguments: Sequence[str]) -> int:
-    """Write the baseline file of a result and return the exit code: 0, 2 no such result, 3 it is not complete."""
+    """Write the baseline file of a result and return 0.
+
+    Raises:
+        DataError: there is no such result.
+        NotEvaluableError: it is not complete, or the file cannot be written.
+    """
     from rerank_eval.baseline import write_baseline
 
     parser = Parser(
@@ -38,11 +44,8 @@ def run_baseline(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("result", type=Path, metavar="RESULT", help="a result folder")
     parser.add_argument("file", type=Path, metavar="FILE", help="e.g. experiments/baselines/NAME.json")
-    try:
-        given = parser.parse_args(arguments)
-        write_baseline(read_recorded(given.result), given.file)
-    except RerankEvalError as error:
-        return _fail(error)
+    given = parser.parse_args(arguments)
+    write_baseline(read_recorded(given.result), given.file)
     print(f"baseline: {given.file}")  # noqa: T201 # what the command made
     return 0
 
@@ -73,7 +76,11 @@ def _parse_compare(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write Markdown; $GITHUB_STEP_SUMMARY is added to")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--seed", type=seed, default=13, metavar="N", help="of the resamples (13)")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    outputs = [path.resolve() for path in (given.junit, given.summary, given.json) if path is not None]
+    if len(set(outputs)) < len(outputs):
+        parser.error("--junit, --summary and --json must name different files")
+    return given
 
 
 def _compare(given: argparse.Namespace) -> int:
@@ -114,11 +121,12 @@ def _write(given: argparse.Namespace, outcome: "Outcome") -> None:
 
     formats = ((given.junit, format_junit), (given.summary, format_markdown), (given.json, format_json))
     texts = {path: format_outcome(outcome) for path, format_outcome in formats if path is not None}
+    appended = texts.pop(given.summary) if given.summary is not None and _is_step_summary(given.summary) else ""
     try:
-        if given.summary is not None and _is_step_summary(given.summary):
-            with given.summary.open("a", encoding="utf-8") as file:
-                file.write(texts.pop(given.summary))
         write_whole(texts)
+        if appended:
+            with given.summary.open("a", encoding="utf-8") as file:
+                file.write(appended)
     except OSError as error:
         raise NotEvaluableError(f"the verdicts cannot be written: {error}") from error
 
@@ -127,8 +135,3 @@ def _is_step_summary(path: Path) -> bool:
     """Return whether this is the file that the steps of a GitHub job write to in turn."""
     named = os.environ.get("GITHUB_STEP_SUMMARY")
     return bool(named) and path.resolve() == Path(str(named)).resolve()
-
-
-def _fail(error: RerankEvalError) -> int:
-    print(f"rerank_eval: {error}", file=sys.stderr)  # noqa: T201 # the one place of these commands that reports an error
-    return error.exit_code

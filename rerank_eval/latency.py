@@ -22,6 +22,9 @@ from rerank_eval.types import Dataset, Query, Request, Scores
 T = TypeVar("T")
 Clock = Callable[[], int]
 
+FEWEST_FOR_P50, FEWEST_FOR_P95 = 2, 20
+"""How many queries must be timed before a percentile is told."""
+
 
 class LatencySample(NamedTuple):
     """One timed call; `position` counts the timed calls of the pass from 0, `repetition` those of the same request."""
@@ -178,4 +181,6 @@ def summarise(samples: Sequence[LatencySample]) -> LatencySummary | None:
         low, high = percentile_interval(milliseconds, percent, num_queries)
         return Percentile(float(np.percentile(milliseconds, percent)), low, high)
 
-    return LatencySummary(len(samples), float(milliseconds.mean()), percentile(50, 2), percentile(95, 20))
+    return LatencySummary(
+        len(samples), float(milliseconds.mean()), percentile(50, FEWEST_FOR_P50), percentile(95, FEWEST_FOR_P95)
+    )

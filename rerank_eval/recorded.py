@@ -113,6 +113,7 @@ def find_results(path: Path) -> list[Path]:
     if (path / "result.json").is_file():
         return [path]
     found = [file.parent for file in path.glob("**/result.json")] if path.is_dir() else []
+    found = [folder for folder in found if not any(part.startswith(".") for part in folder.relative_to(path).parts)]
     if not found:
         raise DataError("there is no result.json here; give the folder that the last line of a run names", path)
     return sorted(found, key=lambda folder: (folder.name, folder))

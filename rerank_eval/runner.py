@@ -71,9 +71,10 @@ def evaluate(
     progress = progress or SilentProgress()
     provenance = describe_provenance()
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    _ = [system.fingerprint for system in systems]  # an identity that is not plain is refused before anything is asked
-    for system in systems:
-        _ = system.fingerprint  # of the code as it was loaded, not as it may be edited while others are asked
+    for (
+        system
+    ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
+        _ = system.fingerprint
     evaluation = prepare(dataset, retriever, settings, progress)
     passes = _Passes({system.name: Answers(_asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from rerank_eval import cli
 from rerank_eval.cli import main
 from tests.fakes import make_dataset, write_beir_folder
 
@@ -218,3 +219,17 @@ def test_help_lists_choices_settings_and_exit_codes(command: Command) -> None:
     assert ended.code == 0
     for word in ("minilm", "depths:", "Exit codes: 0 done", "+experiment=msmarco"):
         assert word in ended.out
+
+
+def test_a_bug_in_a_command_does_not_end_like_a_regression(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(name: str, arguments: object) -> int:
+        raise ZeroDivisionError(name, arguments)
+
+    monkeypatch.setattr(cli, "run_command", broken)
+    monkeypatch.setattr("sys.argv", ["rerank_eval", "compare", "a", "b"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3
+    assert "ZeroDivisionError" in capsys.readouterr().err

@@ -3,7 +3,9 @@
 import json
 import os
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -11,10 +13,24 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from rerank_eval.gate_commands import run_baseline, run_compare
+from rerank_eval import gate_commands
+from rerank_eval.errors import RerankEvalError
 from tests.conftest import ROOT
 from tests.fakes import make_dataset
 from tests.gate_results import Informed, write_small_result
+
+
+def ended(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Report an error as the command line does, and return the exit code."""
+    try:
+        return run(arguments)
+    except RerankEvalError as error:
+        print(f"rerank_eval: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+
+
+run_compare = partial(ended, gate_commands.run_compare)
+run_baseline = partial(ended, gate_commands.run_baseline)
 
 
 class Written(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.recorded import RecordedResult
@@ -15,13 +16,22 @@ from rerank_eval.report.comparisons import (
     find_intervals,
     make_column,
 )
-from rerank_eval.report.decision import Constraint, answer, answer_constraint, find_front, find_knee, p95_of, usd_of
-from rerank_eval.report.describe import describe_run, make_point, warn
+from rerank_eval.report.decision import (
+    Choices,
+    Constraint,
+    answer,
+    answer_constraint,
+    find_choices,
+    find_front,
+    find_knee,
+    p95_of,
+    usd_of,
+)
+from rerank_eval.report.describe import describe_run, has_total_latency, make_point, warn
 from rerank_eval.report.model import (
     DatasetReport,
     Difference,
     Knee,
-    Place,
     Point,
     Report,
     Series,
@@ -55,9 +65,9 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
         own, differences = differences[: len(draft.pairs)], differences[len(draft.pairs) :]
         shown = max(2, _SHOWN_QUERIES // (len(drafts) * len(draft.series)))
         datasets.append(draft.finish(own, seed, shown))
-    answers = [answer(dataset, measures[0], draft.is_bound) for draft, dataset in zip(drafts, datasets, strict=True)]
+    answers = [answer(dataset, measures[0], draft.choices()) for draft, dataset in zip(drafts, datasets, strict=True)]
     limits = [
-        answer_constraint(dataset, measures[0], constraint, draft.is_bound)
+        answer_constraint(dataset, measures[0], constraint, draft.choices())
         for draft, dataset in zip(drafts, datasets, strict=True)
     ]
     return Report(
@@ -83,6 +93,9 @@ class _Draft:
         self._sources: list[tuple[RecordedResult, SystemResult]] = []
         self._bounds: set[int] = set()
         self._warnings: list[str] = []
+        self._total: Literal["total_latency", "latency"] = (
+            "total_latency" if any(has_total_latency(result) for result in results) else "latency"
+        )
         for result in results:
             for system in result.systems:
                 kept, dropped = drop_unknown(system, result.measures)
@@ -96,9 +109,9 @@ class _Draft:
         self._best = self._find_best()
         self._make_pairs()
 
-    def is_bound(self, series: Series) -> bool:
-        """Return whether a series is a bound and not a choice: it saw the judgments, as the oracle does."""
-        return series.index in self._bounds
+    def choices(self) -> Choices:
+        """Return what may be chosen."""
+        return find_choices(self.series, self._bounds, int(self.results[0].dataset["num_queries"]))
 
     def finish(self, differences: Sequence[Difference | None], seed: int, num_queries: int) -> DatasetReport:
         """Return the dataset's report, with the differences of `pairs`."""
@@ -111,7 +124,7 @@ class _Draft:
         knees = self._find_knees(seed)
         self.series = [replace(series, knees=knees[series.index]) for series in self.series]
         result, measures = self.results[0], self.results[0].measures
-        points = self._choices()
+        points = self.choices().places()
         same_hardware = len({series.hardware for series in self.series}) == 1
         changes = [
             change
@@ -145,19 +158,21 @@ class _Draft:
                 retriever=str(result.retriever["name"]),
                 started=str(result.provenance["started"]),
                 hardware=result.hardware,
-                first_stage=make_point(result, system, system.depths[0]),
-                points=[make_point(result, system, depth) for depth in system.depths[1:]],
+                first_stage=make_point(result, system, system.depths[0], self._total),
+                points=[make_point(result, system, depth, self._total) for depth in system.depths[1:]],
                 knees={},
                 ceiling=result.ceiling,
             )
         )
 
     def _find_best(self) -> dict[str, tuple[int, int]]:
-        """Return measure -> (series, depth) of the highest mean, bounds left out where there is a choice."""
-        choices = [series for series in self.series if not self.is_bound(series)] or self.series
+        """Return measure -> (series, depth) of the highest mean among the choices; among all where there is none."""
+        places = [(series.index, point.depth) for series, point in self.choices().points] or [
+            (series.index, point.depth) for series in self.series for point in series.points
+        ]
         return {
             measure: max(
-                ((series.index, point.depth) for series in choices for point in series.points),
+                places,
                 key=lambda place: (self._point(*place).estimates[measure].mean, -place[1], -place[0]),
             )
             for measure in self.results[0].measures
@@ -224,19 +239,6 @@ class _Draft:
                     best, {depth: interval for (_, depth), interval in own.items()}
                 )
         return knees
-
-    def _choices(self) -> dict[Place, Point]:
-        """Return the points that may be chosen; each first stage once, as depth 0 of its first series."""
-        points: dict[Place, Point] = {}
-        retrievers: set[str] = set()
-        for series in self.series:
-            if self.is_bound(series):
-                continue
-            if series.retriever not in retrievers:
-                retrievers.add(series.retriever)
-                points[Place(series.index, 0)] = series.first_stage
-            points |= {Place(series.index, point.depth): point for point in series.points}
-        return points
 
     def _shown_choices(self, source: RecordedResult, measure: str) -> list[Choice]:
         return [

@@ -1,10 +1,10 @@
 """From measured points to a choice: knees, Pareto fronts, the answer to a constraint, the paragraph that says it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rerank_eval.report.model import DatasetReport, Difference, Knee, Place, Point, Series
-from rerank_eval.statistics import Interval
+from rerank_eval.statistics import ALPHA, Interval
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,30 @@ class Constraint:
         if self.max_p95_ms is not None and (p95 is None or p95.value > self.max_p95_ms):
             return False
         return self.max_usd_per_1000 is None or (usd is not None and usd <= self.max_usd_per_1000)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What may be chosen: points that answered every query, bounds such as the oracle left out, and each first stage once."""
+
+    points: Sequence[tuple[Series, Point]]
+    first_stages: Sequence[tuple[Series, Point]]
+
+    def places(self) -> dict[Place, Point]:
+        """Return all of them by their place."""
+        return {Place(series.index, point.depth): point for series, point in [*self.first_stages, *self.points]}
+
+
+def find_choices(series: Sequence[Series], bounds: Collection[int], num_queries: int) -> Choices:
+    """Return the choices among `series`; means over some of the queries do not compare with others, so they are none."""
+    eligible = [found for found in series if found.index not in bounds]
+    first_stages: dict[str, tuple[Series, Point]] = {}
+    for found in eligible:
+        first_stages.setdefault(found.retriever, (found, found.first_stage))
+    return Choices(
+        [(found, point) for found in eligible for point in found.points if point.num_queries == num_queries],
+        list(first_stages.values()),
+    )
 
 
 def find_knee(best: int, to_best: Mapping[int, Interval | None]) -> Knee:
@@ -76,63 +100,72 @@ def usd_of(point: Point) -> float | None:
     return point.usd_per_1000
 
 
-def choose(dataset: DatasetReport, measure: str, is_bound: Callable[[Series], bool]) -> tuple[Series, Point] | None:
-    """Return the cheapest point within the noise of the best one: by p95 where all have one, otherwise by depth."""
+def choose(dataset: DatasetReport, measure: str, choices: Choices) -> tuple[Series, Point] | None:
+    """Return the cheapest point that beats the first stage and is within the noise of the best; None if nothing beats it.
+
+    Cheapest is by p95 where all have one, otherwise by depth.
+    """
+    helping = [item for item in choices.points if _helps(item[1], measure)]
     within = [
-        (series, point)
-        for series, point in _all_points(dataset, is_bound)
-        if (found := point.to_best.get(measure)) is None or found.high is None or found.high >= 0
+        item
+        for item in helping
+        if (found := item[1].to_best.get(measure)) is None or found.high is None or found.high >= 0
     ]
-    if not within:
+    if not helping:
         return None
+    if not within:
+        return max(helping, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index))
     if dataset.same_hardware and all(point.total_p95 is not None for _, point in within):
         return min(within, key=lambda item: (p95_of(item[1]) or 0.0, item[0].index, item[1].depth))
     return min(within, key=lambda item: (item[1].depth, -item[1].estimates[measure].mean, item[0].index))
 
 
-def answer(dataset: DatasetReport, measure: str, is_bound: Callable[[Series], bool]) -> str:
+def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
     """Return what the results say in a few sentences: the choice, whether it is real, and what is not worth it."""
-    chosen = choose(dataset, measure, is_bound)
     where = f"On {dataset.name} ({dataset.num_queries} queries)"
-    if chosen is None:
-        return f"{where}, no reranker was evaluated at a depth above 0."
-    series, point = chosen
+    if not choices.points:
+        return f"{where}, no reranker answered every query, so none is named best; the differences to the first stage are paired."
     best_series, best = max(
-        _all_points(dataset, is_bound), key=lambda item: (item[1].estimates[measure].mean, -item[1].depth)
+        choices.points, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index)
     )
-    gain = point.to_first_stage.get(measure)
-    first = series.first_stage.estimates[measure].mean
-    if gain is None or gain.low is None or gain.low <= 0 or (gain.p or 0) > 0.05:
-        return (
-            f"{where}, no reranker is better than the first stage beyond the noise: {series.retriever} has {measure} {first:.3f}; "
-            f"the highest mean is {best.estimates[measure].mean:.3f}, {best_series.label} at depth {best.depth}{_noise(best, measure)}."
+    chosen = choose(dataset, measure, choices)
+    if chosen is None:
+        first = ", ".join(
+            f"{series.retriever} has {measure} {point.estimates[measure].mean:.3f}"
+            for series, point in choices.first_stages
         )
+        return (
+            f"{where}, no reranker is better than the first stage beyond the noise: {first}; the highest mean is "
+            f"{best.estimates[measure].mean:.3f}, {best_series.label} at depth {best.depth}{_gain(best, measure)}."
+        )
+    series, point = chosen
+    gain = point.to_first_stage[measure]
+    first_mean = series.first_stage.estimates[measure].mean
     sentences = [
         f"{where}, {series.label} at depth {point.depth} is the cheapest choice within the noise of the best: {measure} "
-        f"{point.estimates[measure].mean:.3f}, {gain.mean:+.3f}{_bounds(gain)} to {series.retriever} alone ({first:.3f}){_latency(point)}."
+        f"{point.estimates[measure].mean:.3f}, {gain.mean:+.3f}{_bounds(gain)} to {series.retriever} alone ({first_mean:.3f}){_latency(point)}."
     ]
     if (best_series.index, best.depth) != (series.index, point.depth):
         sentences.append(
             f"The highest mean is {best.estimates[measure].mean:.3f}, {best_series.label} at depth {best.depth}{_latency(best)}; "
             "its lead is not beyond the noise."
         )
-    if useless := [other.label for other in dataset.series if not is_bound(other) and not _helps(other, measure)]:
-        sentences.append(f"Not better than the first stage at any depth: {', '.join(useless)}.")
+    helping = {found.index for found, point in choices.points if _helps(point, measure)}
+    useless = dict.fromkeys(found.label for found, _ in choices.points if found.index not in helping)
+    if useless:
+        sentences.append(f"Not better than the first stage beyond the noise at any depth: {', '.join(useless)}.")
     if not dataset.same_hardware:
         sentences.append("Latencies come from different machines and are not compared.")
     return " ".join(sentences)
 
 
-def answer_constraint(
-    dataset: DatasetReport, measure: str, constraint: Constraint, is_bound: Callable[[Series], bool]
-) -> str:
+def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constraint, choices: Choices) -> str:
     """Return the best point inside the limits, or that none fits, and what the next better one would cost."""
-    points = _all_points(dataset, is_bound)
-    first_stages = [(series, series.first_stage) for series in dataset.series[:1]]
-    fitting = [item for item in [*points, *first_stages] if constraint.allows(item[1])]
-    outside = [item for item in points if not constraint.allows(item[1])]
+    everything = [*choices.first_stages, *choices.points]
+    fitting = [item for item in everything if constraint.allows(item[1])]
+    outside = [item for item in everything if not constraint.allows(item[1])]
     if not fitting:
-        known = [item for item in points if p95_of(item[1]) is not None]
+        known = [item for item in everything if p95_of(item[1]) is not None]
         least = min(known, key=lambda item: (p95_of(item[1]) or 0.0, item[0].index), default=None)
         hint = "" if least is None else f" The fastest, {_named(*least)}, has{_price(least[1])}."
         return f"{dataset.name}: none fits within {constraint}.{hint}"
@@ -146,16 +179,9 @@ def answer_constraint(
     return text
 
 
-def _all_points(dataset: DatasetReport, is_bound: Callable[[Series], bool]) -> list[tuple[Series, Point]]:
-    return [(series, point) for series in dataset.series if not is_bound(series) for point in series.points]
-
-
-def _helps(series: Series, measure: str) -> bool:
-    return any(
-        found.low is not None and found.low > 0 and (found.p is None or found.p <= 0.05)
-        for point in series.points
-        if (found := point.to_first_stage.get(measure)) is not None
-    )
+def _helps(point: Point, measure: str) -> bool:
+    found = point.to_first_stage.get(measure)
+    return found is not None and found.low is not None and found.low > 0 and (found.p is None or found.p <= ALPHA)
 
 
 def _named(series: Series, point: Point) -> str:
@@ -179,6 +205,6 @@ def _bounds(found: Difference) -> str:
     return "" if found.low is None or found.high is None else f" [{found.low:+.3f}, {found.high:+.3f}]"
 
 
-def _noise(point: Point, measure: str) -> str:
+def _gain(point: Point, measure: str) -> str:
     found = point.to_first_stage.get(measure)
     return "" if found is None else f", {found.mean:+.3f}{_bounds(found)}"

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MANY = 30
+_Box = tuple[float, float, float, float]
 
 
 class DepthLabel(NamedTuple):
@@ -17,55 +18,68 @@ class DepthLabel(NamedTuple):
     y: float
     depth: int
     on_front: bool
+    series: int
 
 
-def write_depths(axes: "Axes", labels: Sequence[DepthLabel], width_inches: float, height_inches: float) -> None:
-    """Write each depth beside its mark where neither a mark nor another label is; the axes' limits must be set.
+def write_depths(
+    axes: "Axes",
+    labels: Sequence[DepthLabel],
+    others: Sequence[tuple[float, float]],
+    width_inches: float,
+    height_inches: float,
+) -> None:
+    """Write each depth beside its mark where neither a mark, one of `others`, nor another label is; the limits must be set.
 
     Where there are many marks, only those on the front get theirs.
     """
-    places = [_points_of(axes, label, 72 * width_inches, 72 * height_inches) for label in labels]
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    size = 72 * width_inches, 72 * height_inches
+    places = [_points_of(axes, label.x, label.y, *size) for label in labels]
+    marks = [*places, *(_points_of(axes, x, y, *size) for x, y in others)]
+    taken = [_box(x, y, 8, 8) for x, y in marks]
     for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: not pair[0].on_front):
         if len(labels) > _MANY and not label.on_front:
             break
-        width, height = 5.0 * len(str(label.depth)) + 1, 7.0
-        for shift_x, shift_y in (
-            (0, 9),
-            (0, -9),
-            (7 + width / 2, 0),
-            (-7 - width / 2, 0),
-            (6, 8),
-            (-6, 8),
-            (6, -8),
-            (-6, -8),
-        ):
-            box = _box(x + shift_x, y + shift_y, width, height)
-            inside = box[0] > 0 and box[1] > 0 and box[2] < 72 * width_inches and box[3] < 72 * height_inches
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                axes.annotate(
-                    str(label.depth),
-                    (label.x, label.y),
-                    (shift_x, shift_y),
-                    textcoords="offset points",
-                    ha="center",
-                    va="center",
-                    fontsize=7.5,
-                )
-                break
+        found = _find_room(str(label.depth), x, y, size, taken)
+        if found is None:
+            continue
+        shift, box = found
+        taken.append(box)
+        text = axes.annotate(
+            str(label.depth),
+            (label.x, label.y),
+            shift,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=7.5,
+        )
+        text.set_gid(f"s{label.series}.depth{label.depth}")
 
 
-def _points_of(axes: "Axes", label: DepthLabel, width: float, height: float) -> tuple[float, float]:
+def _find_room(
+    text: str, x: float, y: float, size: tuple[float, float], taken: Sequence[_Box]
+) -> tuple[tuple[float, float], _Box] | None:
+    """Return where a text beside (x, y) lies on nothing, as a shift and a box; None where there is no such place."""
+    width = 5.0 * len(text) + 1
+    beside = 7 + width / 2
+    for shift in ((0, 9), (0, -9), (beside, 0), (-beside, 0), (6, 8), (-6, 8), (6, -8), (-6, -8)):
+        box = _box(x + shift[0], y + shift[1], width, 7)
+        is_inside = box[0] > 0 and box[1] > 0 and box[2] < size[0] and box[3] < size[1]
+        if is_inside and not any(_overlap(box, other) for other in taken):
+            return shift, box
+    return None
+
+
+def _points_of(axes: "Axes", x: float, y: float, width: float, height: float) -> tuple[float, float]:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     is_log = axes.get_xscale() == "log"
-    across = math.log(label.x / left) / math.log(right / left) if is_log else (label.x - left) / (right - left)
-    return across * width, (label.y - bottom) / (top - bottom) * height
+    across = math.log(x / left) / math.log(right / left) if is_log else (x - left) / (right - left)
+    return across * width, (y - bottom) / (top - bottom) * height
 
 
-def _box(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+def _box(x: float, y: float, width: float, height: float) -> _Box:
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+def _overlap(one: _Box, other: _Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -2,17 +2,27 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from rerank_eval.latency import FEWEST_FOR_P95
 from rerank_eval.recorded import RecordedResult
 from rerank_eval.report.model import Estimate, Milliseconds, Point, RunDescription, Series
 from rerank_eval.results import DepthResult, SystemResult
 
-_FEW_SAMPLES = 20
+
+def has_total_latency(result: RecordedResult) -> bool:
+    """Return whether the first stage was timed with the rerankers."""
+    return any(depth.total_latency is not None for system in result.systems for depth in system.depths[1:])
 
 
-def make_point(result: RecordedResult, system: SystemResult, depth: DepthResult) -> Point:
-    """Return a depth of a system whose means are known; where the first stage was not timed, the total is the reranker's own."""
-    total = depth.total_latency or depth.latency
+def make_point(
+    result: RecordedResult, system: SystemResult, depth: DepthResult, total_from: Literal["total_latency", "latency"]
+) -> Point:
+    """Return a depth of a system whose means are known.
+
+    `total_from` is "latency" where no first stage of the dataset was timed: the reranker's own latency is all there is.
+    """
+    total = depth.total_latency if total_from == "total_latency" else depth.latency
     num_answered = min(measure.num_queries for measure in depth.measures.values())
     usd = (depth.usage or {}).get("usd")
     return Point(
@@ -73,20 +83,32 @@ def warn(results: Sequence[RecordedResult], series: Sequence[Series], same_hardw
             warnings.append(f"the run of {result.provenance['started']} is {result.status.replace('_', ' ')}")
         if result.failures:
             warnings.append(f"{len(result.failures)} failed queries; first: {result.failures[0]}")
-        if result.retriever.get("latency") is None and any(result.samples.values()):
-            warnings.append(
-                f"the latency of the first stage {result.retriever['name']} is not known; latencies are the rerankers' alone"
-            )
+    partial = [
+        found.label
+        for found in series
+        if any(p.num_queries < int(results[0].dataset["num_queries"]) for p in found.points)
+    ]
+    if partial:
+        warnings.append(
+            f"not every query was answered by {', '.join(partial)}: its means are over fewer queries, and it is no choice"
+        )
     if not same_hardware:
         warnings.append(
             "the results come from different machines: their latencies do not compare, and no Pareto front is drawn"
         )
-    counts = [len(point.own_samples_ms) for found in series for point in found.points]
-    if counts and max(counts) == 0:
+    is_timed = any(point.own_samples_ms for found in series for point in found.points)
+    if not is_timed:
         warnings.append("latency was not measured (latency.queries=0)")
-    elif counts and 0 < min(counts) < _FEW_SAMPLES:
+        return warnings
+    untimed = dict.fromkeys(result.retriever["name"] for result in results if not has_total_latency(result))
+    if len(untimed) == len({result.retriever["name"] for result in results}):
+        warnings.append(f"the latency of {', '.join(untimed)} is not known: total latencies are the rerankers' alone")
+    elif untimed:
+        warnings.append(f"the latency of {', '.join(untimed)} is not known: its systems have no total latency")
+    too_few = [found.label for found in series if any(p.own_samples_ms and p.own_p95 is None for p in found.points)]
+    if too_few:
         warnings.append(
-            f"latency: only {min(counts)} samples per depth, too few for a p95; set latency.queries={_FEW_SAMPLES} or more"
+            f"latency: too few timed queries for a p95 of {', '.join(too_few)}; set latency.queries={FEWEST_FOR_P95} or more"
         )
     return warnings
 

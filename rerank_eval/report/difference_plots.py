@@ -76,7 +76,7 @@ def draw_differences(dataset: DatasetReport, measure: str) -> Plot | None:
 
 
 def draw_losses(dataset: DatasetReport, measure: str) -> Plot | None:
-    """Return, per system and depth, what is achieved, lost by ordering and lost by the first stage; they add up to 1."""
+    """Return, per system and depth, what is achieved, lost by ordering and lost by the first stage; they add up to the perfect ranking."""
     systems = [one for one in dataset.series if any(_has_loss(point, measure) for point in one.points)]
     if not systems:
         return None
@@ -121,10 +121,15 @@ def _draw_bars(
         bars = axes.barh(
             rows, lengths, 0.72, starts, color=part.colour, hatch=part.hatch, edgecolor=PAPER, linewidth=0.6
         )
-        for bar, point, length in zip(bars, points, lengths, strict=True):
+        for bar, point, length, share in zip(bars, points, lengths, shares, strict=True):
             gid = f"s{series.index}.part{number}-{point.depth}"
             bar.set_gid(gid)
-            yield gid, [f"{series.label}, depth {point.depth}: {part.label} {format_score(length)} of 1"]
+            yield (
+                gid,
+                [
+                    f"{series.label}, depth {point.depth}: {part.label} {format_score(length)} of {format_score(sum(share))}"
+                ],
+            )
         starts = [start + length for start, length in zip(starts, lengths, strict=True)]
 
 

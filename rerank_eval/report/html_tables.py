@@ -79,17 +79,22 @@ def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str
         Heading("To best", "difference [95%]"),
         Heading("Caveats", is_number=False),
     ]
+    means = [
+        point.estimates[measure].mean for one in dataset.series for point in one.points if measure in point.estimates
+    ]
     rows = []
     for place in _places(dataset, labels):
         point = place.point
+        estimate = point.estimates.get(measure)
+        is_best = place.series is not None and estimate is not None and estimate.mean == max(means)
         to_first, to_best = point.to_first_stage.get(measure), point.to_best.get(measure)
         cells = [
-            _estimate(point.estimates.get(measure)),
+            _estimate(estimate),
             _count(point.num_queries),
             _difference(to_first),
             _test(to_first),
             _number(to_first.detectable if to_first else None, format_score),
-            _difference(to_best),
+            Cell("best", value=0.0) if is_best and to_best is None else _difference(to_best),
             Cell("; ".join(_caveats(point)) or "none", is_number=False),
         ]
         rows.append(place.row(cells))

@@ -6,16 +6,27 @@ from rerank_eval.report.model import DatasetReport, MacroRow, MatrixCell, Point,
 
 
 def average_over_datasets(datasets: Sequence[DatasetReport], measures: Sequence[str]) -> list[MacroRow]:
-    """Return the means over datasets of the systems that every dataset has, by label; none for one dataset."""
+    """Return the means over datasets of what every dataset has: each first stage, and each system over it; none for one dataset.
+
+    Of several runs of one system over one first stage the newest counts.
+    """
     if len(datasets) < 2:
         return []
-    tables = [_points_by_label(dataset) for dataset in datasets]
+    tables = [_points_by_name(dataset) for dataset in datasets]
+    common = [key for key in tables[0] if all(key in table for table in tables)]
+    num_first_stages = len({retriever for retriever, _, _ in common})
     rows = []
-    for key in tables[0]:
-        points = [table[key] for table in tables if key in table]
-        if len(points) == len(tables):
-            means = {name: sum(point.estimates[name].mean for point in points) / len(points) for name in measures}
-            rows.append(MacroRow(*key, means))
+    for retriever, system, depth in common:
+        points = [table[retriever, system, depth] for table in tables]
+        means = {name: sum(point.estimates[name].mean for point in points) / len(points) for name in measures}
+        label = (
+            f"{retriever} (first stage)"
+            if depth == 0
+            else f"{system} over {retriever}"
+            if num_first_stages > 1
+            else system
+        )
+        rows.append(MacroRow(label, depth, means))
     return rows
 
 
@@ -30,9 +41,10 @@ def cross_first_stages(series: Sequence[Series], measure: str) -> list[MatrixCel
     return cells
 
 
-def _points_by_label(dataset: DatasetReport) -> dict[tuple[str, int], Point]:
-    return {
-        (series.label, point.depth): point
-        for series in dataset.series
-        for point in [series.first_stage, *series.points]
-    }
+def _points_by_name(dataset: DatasetReport) -> dict[tuple[str, str, int], Point]:
+    """Return (retriever, system, depth) -> point; a first stage has no system. Series are in the order of time."""
+    points: dict[tuple[str, str, int], Point] = {}
+    for series in dataset.series:
+        points[series.retriever, "", 0] = series.first_stage
+        points |= {(series.retriever, series.system, point.depth): point for point in series.points}
+    return points

@@ -133,11 +133,15 @@ def _draw(
                     point.estimates[measure].mean,
                     point.depth,
                     (dataset.series.index(one), point.depth) in on_front,
+                    one.index,
                 )
                 for one in group
                 for point in points_of[one.index]
             ]
-            write_depths(axes, labels, PANEL_WIDTH, PANEL_HEIGHT)
+            first_marks = [
+                (cost.at(one.first_stage).value, one.first_stage.estimates[measure].mean) for one in first_stages
+            ]
+            write_depths(axes, labels, first_marks, PANEL_WIDTH, PANEL_HEIGHT)
             axes.set_ylabel(measure)
             if machine:
                 axes.set_title(f"machine {machine}", fontsize=9, loc="left")

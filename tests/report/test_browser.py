@@ -125,8 +125,11 @@ def test_a_system_is_hidden_everywhere_and_comes_back(open_page: "Open", simple:
     queries = page.locator(".change[data-series='1']:visible")
     before = rows.count(), marks.count(), queries.count()
     assert min(before) > 0
+    depths = page.locator("figure:visible").first.locator(".plot text:visible", has_text="20")
+    num_depths = depths.count()
     toggle()
     assert (rows.count(), marks.count(), queries.count()) == (0, 0, 0)
+    assert depths.count() == num_depths - 1, "the depth beside its mark is hidden with it"
     assert page.locator("tr[data-series='0']:visible").count() > 0
     assert page.locator("#status").inner_text() == "2 of 3 systems shown"
     toggle()

@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from rerank_eval.report.decision import Constraint, answer, answer_constraint, find_front, find_knee, p95_of
+from rerank_eval.report.decision import (
+    Choices,
+    Constraint,
+    answer,
+    answer_constraint,
+    find_choices,
+    find_front,
+    find_knee,
+    p95_of,
+)
 from rerank_eval.report.model import DatasetReport, Difference, Estimate, Milliseconds, Place, Point, Series
 from rerank_eval.statistics import Interval
 from tests.report.examples import make_report
@@ -62,8 +71,8 @@ def dataset(*systems: list[Point]) -> DatasetReport:
     return replace(base, series=series)
 
 
-def never(_: Series) -> bool:
-    return False
+def choices(found: DatasetReport) -> Choices:
+    return find_choices(found.series, (), found.num_queries)
 
 
 def test_the_front_drops_what_is_beaten_and_what_has_no_latency() -> None:
@@ -85,7 +94,7 @@ CHOICE = dataset(
 
 
 def test_the_answer_is_the_cheapest_within_the_noise_of_the_best() -> None:
-    text = answer(CHOICE, M, never)
+    text = answer(CHOICE, M, choices(CHOICE))
     assert "s0 at depth 20 is the cheapest choice within the noise of the best: nDCG@10 0.680, +0.180" in text
     assert "The highest mean is 0.700, s1 at depth 20, at 900 ms (p95)" in text
 
@@ -94,7 +103,9 @@ def test_no_gain_beyond_the_noise_is_said() -> None:
     weak = replace(
         CHOICE.series[0].points[0], to_first_stage={M: Difference(0.01, -0.01, 0.03, 0.4, 3, 2, 1, 0.1)}, to_best={}
     )
-    assert "no reranker is better than the first stage beyond the noise" in answer(dataset([weak]), M, never)
+    assert "no reranker is better than the first stage beyond the noise" in answer(
+        dataset([weak]), M, choices(dataset([weak]))
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,15 +114,49 @@ def test_no_gain_beyond_the_noise_is_said() -> None:
         (Constraint(100), "s0 at depth 5 is best: nDCG@10 0.600 with p95 50 ms. The next better, s0 at depth 20"),
         (Constraint(1000), "s1 at depth 20 is best: nDCG@10 0.700 with p95 900 ms."),
         (Constraint(10), "bm25 alone is best: nDCG@10 0.500 with p95 1.00 ms. The next better, s0 at depth 5"),
-        (Constraint(0.5), "none fits within 0.5 ms (p95). The fastest, s0 at depth 5, has p95 50 ms."),
+        (Constraint(0.5), "none fits within 0.5 ms (p95). The fastest, bm25 alone, has p95 1.00 ms."),
         (Constraint(None, 2.0), "bm25 alone is best"),
     ],
 )
 def test_a_constraint_is_answered_with_the_next_price(constraint: Constraint, text: str) -> None:
-    assert text in answer_constraint(CHOICE, M, constraint, never)
+    assert text in answer_constraint(CHOICE, M, constraint, choices(CHOICE))
 
 
 def test_an_unknown_latency_or_cost_keeps_no_limit() -> None:
     assert not Constraint(1000).allows(point(5, 0.9, None))
     assert not Constraint(None, 1.0).allows(point(5, 0.9, 10))
     assert Constraint(1000, 1.0).allows(point(5, 0.9, 10, usd=0.5))
+
+
+def test_only_what_beats_the_first_stage_is_chosen() -> None:
+    """Guards an answer that said that nothing helps, because the cheapest point within the noise of the best does not."""
+    weak = replace(
+        point(10, 0.53, 20, difference(-0.03, 0.05)),
+        to_first_stage={M: Difference(0.03, -0.01, 0.07, 0.3, 3, 2, 1, 0.1)},
+    )
+    found = dataset(
+        [weak, replace(point(100, 0.56, 200), to_first_stage={M: Difference(0.06, 0.03, 0.09, 0.001, 3, 2, 1, 0.1)})]
+    )
+    assert "s0 at depth 100 is the cheapest choice" in answer(found, M, choices(found))
+
+
+def test_means_over_some_of_the_queries_are_no_choice() -> None:
+    partial = replace(point(5, 0.9, 10), num_queries=60)
+    found = dataset([point(5, 0.6, 50)], [partial])
+    assert [series.label for series, _ in choices(found).points] == ["s0"]
+    assert "s1" not in answer(found, M, choices(found))
+    assert "s1" not in answer_constraint(found, M, Constraint(100), choices(found))
+    alone = dataset([partial])
+    assert "no reranker answered every query" in answer(alone, M, choices(alone))
+
+
+def test_a_limit_considers_every_first_stage() -> None:
+    found = dataset([point(5, 0.7, 50)], [point(5, 0.65, 60)])
+    dense = replace(found.series[1], retriever="dense", first_stage=point(0, 0.6, 5))
+    found = replace(found, series=[found.series[0], dense])
+    assert "dense alone is best: nDCG@10 0.600" in answer_constraint(found, M, Constraint(6), choices(found))
+
+
+def test_bounds_are_no_choice() -> None:
+    found = dataset([point(5, 0.6, 50)], [point(5, 0.95, 1)])
+    assert [series.label for series, _ in find_choices(found.series, {1}, 84).points] == ["s0"]
