@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.components import check_component, make_component
 from rerank_eval.composition import explain_composition
-from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, nearest
+from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, nearest, printable
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
     from rerank_eval.protocols import Progress
@@ -60,7 +60,8 @@ def main() -> NoReturn:
         cause = next((cause for cause in causes(error) if isinstance(cause, RerankEvalError)), None)
         code = _fail(str(cause), cause.exit_code) if cause else _fail(explain_composition(error, CONF), 2)
     except KeyboardInterrupt:
-        code = _fail("interrupted; the same command resumes from the store", 130)
+        resumes = "" if sys.argv[1:2] and sys.argv[1] in COMMANDS else "; the same command resumes from the store"
+        code = _fail(f"interrupted{resumes}", 130)
     sys.exit(code)
 
 
@@ -101,7 +102,7 @@ def _refuse_bare_words() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"rerank_eval: {message}", file=sys.stderr)  # noqa: T201 # the one place that reports an error
+    print(f"rerank_eval: {printable(message)}", file=sys.stderr)  # noqa: T201 # the one place that reports an error
     return code
 
 

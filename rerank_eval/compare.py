@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rerank_eval.comparability import Pair, check_evaluable, choose_measures, name_place, note_changes, pair_values
-from rerank_eval.errors import shortened
+from rerank_eval.errors import NotEvaluableError, shortened
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.statistics import Ratio, ratio_of_medians_interval
 from rerank_eval.verdicts import Judgement, Verdict, judge
@@ -153,8 +153,12 @@ def _judge_latency(
             ratio = ratio_of_medians_interval(kept[1], kept[0], seed)
             medians = (float(np.median(np.concatenate(samples))) for samples in kept)
             rows.append(LatencyRow(*place, next(medians), next(medians), ratio, _latency_verdict(ratio, limit)))
-    notes = [f"latency not compared, for want of two queries timed in both results: {'; '.join(without)}"]
-    return rows, notes if without else []
+    if without:
+        raise NotEvaluableError(
+            f"latency cannot be compared, for want of two queries timed in both results: {'; '.join(without)}; set latency.queries=20, "
+            "or leave out --max-latency-ratio"
+        )
+    return rows, []
 
 
 def _by_query(samples: Mapping[tuple[str, int], int]) -> dict[str, list[float]]:

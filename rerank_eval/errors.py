@@ -12,6 +12,7 @@ RerankEvalError
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -103,3 +104,17 @@ def shortened(text: str, limit: int = 80) -> str:
     """Return `text` on one printable line of at most `limit` characters, for a message."""
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
     return repr(shown)[1:-1]
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, with a replacement character for each that is unseen, turns the direction, or is none."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unseen(character) else character for character in text)
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Cn", "Zl", "Zp") or unicodedata.bidirectional(
+        character
+    ) in (
+        *("LRE", "RLE", "LRO", "RLO", "PDF"),
+        *("LRI", "RLI", "FSI", "PDI"),
+    )

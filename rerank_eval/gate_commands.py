@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rerank_eval.arguments import Parser, number_above_0, number_from_0, seed
 from rerank_eval.errors import DataError, NotComparableError, NotEvaluableError, RerankEvalError
-from rerank_eval.recorded import RecordedResult, read_recorded
+from rerank_eval.recorded import RecordedResult
+from rerank_eval.result_reading import read_recorded
 
 if TYPE_CHECKING:  # the heavy parts are imported when the arguments are right
     from rerank_eval.gate_output import Outcome
@@ -78,8 +79,10 @@ def _parse_compare(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=seed, default=13, metavar="N", help="of the resamples (13)")
     given = parser.parse_args(arguments)
     outputs = [path.resolve() for path in (given.junit, given.summary, given.json) if path is not None]
-    if len(set(outputs)) < len(outputs):
-        parser.error("--junit, --summary and --json must name different files")
+    if len({*outputs, given.baseline.resolve(), given.candidate.resolve()}) < len(outputs) + 2 - (
+        given.baseline.resolve() == given.candidate.resolve()
+    ):
+        parser.error("--junit, --summary and --json must name different files, and none of the results")
     return given
 
 

@@ -6,7 +6,6 @@ markup in a format is escaped there.
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -16,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rerank_eval.compare import Comparison, LatencyRow, QualityRow
+from rerank_eval.errors import printable
 from rerank_eval.results import FORMAT_VERSION
 from rerank_eval.verdicts import Verdict
 
@@ -134,20 +134,6 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for note in comparison.notes:
         console.print(f"note: {printable(note)}", markup=False, highlight=False, soft_wrap=True)
     console.print(summarise(comparison), style="bold", markup=False, highlight=False, soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Return `text` on one line, with a replacement character for each that is unseen, turns the direction, or is none."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unseen(character) else character for character in text)
-
-
-def _is_unseen(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs", "Cn", "Zl", "Zp") or unicodedata.bidirectional(
-        character
-    ) in (
-        *("LRE", "RLE", "LRO", "RLO", "PDF"),
-        *("LRI", "RLI", "FSI", "PDI"),
-    )
 
 
 def _lines(comparison: Comparison) -> Iterator[_Line]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from rerank_eval.arguments import Parser, number_above_0, seed
-from rerank_eval.recorded import find_results, read_recorded
+from rerank_eval.errors import printable
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.export import FORMATS, write_report
+from rerank_eval.result_reading import find_results, read_recorded
 
 _RESULTS = Path("experiments")
 
@@ -36,12 +37,14 @@ def run_report(arguments: Sequence[str]) -> int:
     with progress.status("drawing"):
         written = write_report(report, out, formats)
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(report.answer)
+    console.print(printable(report.answer))
     if report.constraint is not None:
-        console.print(report.constraint)
+        console.print(printable(report.constraint))
     for dataset in report.datasets:
         for warning in dataset.warnings:
-            progress.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+            progress.print(
+                f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True, style="yellow"
+            )
     for path in written:
         console.print(f"report: {path}")
     return 0

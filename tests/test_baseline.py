@@ -10,7 +10,8 @@ from rerank_eval import LatencySettings
 from rerank_eval.baseline import format_baseline, write_baseline
 from rerank_eval.compare import compare
 from rerank_eval.errors import NotEvaluableError
-from rerank_eval.recorded import Cell, read_recorded
+from rerank_eval.recorded import Cell
+from rerank_eval.result_reading import read_recorded
 from tests.gate_results import DATASET, Informed, small_result, write_small_result
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rerank_eval import Settings, evaluate
 from rerank_eval.excerpts import EXCERPT_CHARACTERS, TOP
-from rerank_eval.recorded import read_documents, read_queries, read_recorded, read_tops
+from rerank_eval.result_reading import read_documents, read_queries, read_recorded, read_tops
 from rerank_eval.results import ExperimentResult, write_result
 from rerank_eval.settings import LatencySettings
 from tests.fakes import FixedRetriever, Hashed, make_dataset

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rerank_eval import Settings, evaluate
 from rerank_eval.protocols import Reranker
-from rerank_eval.recorded import RecordedResult, read_recorded
+from rerank_eval.recorded import RecordedResult
 from rerank_eval.rerankers.oracle import Oracle
+from rerank_eval.result_reading import read_recorded
 from rerank_eval.results import write_result
 from rerank_eval.settings import LatencySettings
 from rerank_eval.types import Dataset

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rerank_eval.errors import DataError, NotEvaluableError
-from rerank_eval.recorded import Cell, RecordedResult, read_recorded
+from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
+from rerank_eval.result_reading import read_recorded
 from rerank_eval.statistics import holm, paired_p_values
 from tests.fakes import Broken, Hashed, make_dataset
 from tests.report.results import NUM_QUERIES, make_result
