@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rerank_eval.report.model import DatasetReport, Difference, Knee, Place, Point, Series
-from rerank_eval.statistics import ALPHA, Interval
+from rerank_eval.statistics import Interval
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constrai
 
 def _helps(point: Point, measure: str) -> bool:
     found = point.to_first_stage.get(measure)
-    return found is not None and found.low is not None and found.low > 0 and (found.p is None or found.p <= ALPHA)
+    return found is not None and found.mean > 0 and found.is_significant
 
 
 def _named(series: Series, point: Point) -> str:

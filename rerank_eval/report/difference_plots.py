@@ -31,7 +31,7 @@ _NUM_COLUMNS = 3
 def draw_differences(dataset: DatasetReport, measure: str) -> Plot | None:
     """Return the paired difference of a measure to the first stage, with 95% intervals, per system and depth.
 
-    A filled mark has a Holm-adjusted p of at most 0.05, a hollow one has not.
+    A filled mark has a Holm-adjusted p of at most 0.05 and an interval that excludes 0, a hollow one has not.
     """
     systems = [one for one in dataset.series if any(measure in point.to_first_stage for point in one.points)]
     depths = sorted({point.depth for one in systems for point in one.points if measure in point.to_first_stage})
@@ -68,7 +68,7 @@ def draw_differences(dataset: DatasetReport, measure: str) -> Plot | None:
         set_score_limits(axes, values)
         axes.set_xlim(-0.5, len(depths) - 0.5)
         axes.set_xticks(range(len(depths)), list(map(str, depths)))
-        axes.set_xlabel("depth: candidates reranked  (filled: Holm-adjusted p at most 0.05; hollow: above)")
+        axes.set_xlabel("depth: candidates reranked  (filled: beyond the noise; hollow: not)")
         axes.set_ylabel(f"{measure}: difference to first stage")
         marks |= add_legend(figure, systems, ())
     title, alt = f"{measure}: difference to the first stage, {dataset.name}", describe_differences(dataset, measure)

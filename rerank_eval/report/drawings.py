@@ -4,16 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rerank_eval.report.canvas import Plot
+from rerank_eval.report.depth_plots import draw_latency, draw_quality_depth
+from rerank_eval.report.difference_plots import draw_differences, draw_losses
 from rerank_eval.report.model import DatasetReport, Report
-from rerank_eval.report.plots import (
-    draw_cost,
-    draw_differences,
-    draw_latency,
-    draw_losses,
-    draw_quality_depth,
-    draw_quality_latency,
-)
 from rerank_eval.report.tables import unique_file_name
+from rerank_eval.report.tradeoff_plots import draw_cost, draw_quality_latency
 
 
 class Drawing(NamedTuple):

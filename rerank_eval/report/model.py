@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rerank_eval.results import Loss
+from rerank_eval.statistics import ALPHA
 
 
 class Estimate(NamedTuple):
@@ -29,6 +30,12 @@ class Difference(NamedTuple):
     ties: int
     losses: int
     detectable: float | None
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the Holm-adjusted p is at most 0.05 and the interval excludes 0."""
+        excludes_0 = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return self.p is not None and self.p <= ALPHA and excludes_0
 
 
 class Milliseconds(NamedTuple):

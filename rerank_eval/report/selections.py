@@ -101,6 +101,6 @@ def spread_of(samples: Sequence[float]) -> Spread:
 
 
 def is_significant(point: Point, measure: str) -> bool:
-    """Return whether the difference to the first stage has a Holm-adjusted p of at most 0.05."""
+    """Return whether there is a difference to the first stage beyond the noise."""
     difference = point.to_first_stage.get(measure)
-    return difference is not None and difference.p is not None and difference.p <= 0.05
+    return difference is not None and difference.is_significant

@@ -9,20 +9,12 @@ from typing import Any
 import pytest
 from matplotlib.text import Text
 
-from rerank_eval.report.canvas import COLOURS, cue_of
+from rerank_eval.report.canvas import COLOURS, Plot, cue_of
+from rerank_eval.report.depth_plots import draw_latency, draw_quality_depth
+from rerank_eval.report.difference_plots import draw_differences, draw_losses
 from rerank_eval.report.model import DatasetReport, Estimate, Point
-from rerank_eval.report.plots import (
-    Plot,
-    draw_cost,
-    draw_differences,
-    draw_latency,
-    draw_losses,
-    draw_quality_depth,
-    draw_quality_latency,
-    to_inline_svg,
-    to_png,
-    to_svg,
-)
+from rerank_eval.report.svg import to_inline_svg, to_png, to_svg
+from rerank_eval.report.tradeoff_plots import draw_cost, draw_quality_latency
 from tests.report.examples import HOSTILE, HOSTILE_NAMES, MEASURES, make_report
 
 MEASURE = MEASURES[0]

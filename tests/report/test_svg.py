@@ -2,7 +2,7 @@
 
 import re
 
-from rerank_eval.report.plots import draw_quality_depth
+from rerank_eval.report.depth_plots import draw_quality_depth
 from rerank_eval.report.svg import to_svg
 from tests.report.examples import MEASURES, make_report
 
