@@ -1,4 +1,4 @@
-"""An empty figure in the report's style: colours and second cues of systems, axes, legend, labels that do not overlap.
+"""An empty figure in the report's style: colours and second cues of systems, axes, legend.
 
 Colours are made for the colour-blind (Okabe & Ito, 2008), darkened until each has a contrast of 3:1 on white.
 """

@@ -7,6 +7,7 @@ from rerank_eval.report.canvas import (
     FIRST_STAGE,
     INK,
     PANEL_HEIGHT,
+    PANEL_WIDTH,
     PAPER,
     Plot,
     add_legend,
@@ -124,7 +125,7 @@ def _draw_distributions(
 ) -> Mapping[str, Sequence[str]]:
     marks: dict[str, Sequence[str]] = {}
     slot = 0.84 / len(group)
-    slot_points = slot * 72 * 7.1 / len(depths)
+    slot_points = slot * 72 * PANEL_WIDTH / len(depths)
     extremes: list[float] = []
     for number, series in enumerate(group):
         points = [point for point in series.points if point.own_samples_ms]

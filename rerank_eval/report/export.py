@@ -35,7 +35,7 @@ def write_report(report: Report, out: Path, formats: Sequence[str]) -> Sequence[
             raise ConfigError(f"there is no format {name!r}: {nearest(name, FORMATS)}")
     if not wanted:
         raise ConfigError(f"no format is named; valid: {', '.join(FORMATS)}")
-    drawings = draw_report(report) if {"pdf", "svg", "png"} & set(wanted) else []
+    drawings = draw_report(report) if {"html", "pdf", "svg", "png"} & set(wanted) else []
     made = {path: content for name in wanted for path, content in _make(name, report, drawings)}
     try:
         return _write_whole(made, out)
@@ -47,7 +47,7 @@ def _make(name: str, report: Report, drawings: Sequence[Drawing]) -> _Files:
     if name == "html":
         from rerank_eval.report.html import render_html
 
-        yield "report.html", _encode(render_html(report))
+        yield "report.html", _encode(render_html(report, drawings))
     elif name == "pdf":
         from rerank_eval.report.pdf import render_pdf
 

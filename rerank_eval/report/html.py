@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rerank_eval.errors import MissingExtraError
-from rerank_eval.report.drawings import draw_report
+from rerank_eval.report.drawings import Drawing, draw_report
 from rerank_eval.report.html_changes import ChangeView, make_changes
 from rerank_eval.report.html_tables import (
     TableView,
@@ -60,7 +60,7 @@ class FigureKind(NamedTuple):
 
 
 class SystemView(NamedTuple):
-    """A system in the list of those that can be hidden; `places` are "dataset:series", `colour` and `marker` as in the figures."""
+    """A system in the list of those that can be hidden; `places` are "dataset:series", `colour` as in the figures."""
 
     label: str
     places: str
@@ -103,18 +103,19 @@ KINDS = (
 )
 
 
-def render_html(report: Report) -> str:
+def render_html(report: Report, drawings: Sequence[Drawing] | None = None) -> str:
     """Return the page, under 2 MB as long as its primary measure's tables are; the same bytes for the same report.
 
     What does not fit is left out in this order, and the page says so: figures of secondary measures, entries of the failure
-    browser, tables of secondary measures, the remaining figures.
+    browser, tables of secondary measures, the remaining figures. `drawings` are what `draw_report` returns, for a caller that has
+    them already.
 
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
     """
     template = _load_template()
     labels = shorten_labels(report)
-    figures = _draw_figures(report)
+    figures = _view_figures(report, draw_report(report) if drawings is None else drawings)
     page = ""
     for extent in _extents(report):
         page = _render(template, report, extent, labels, figures)
@@ -150,10 +151,10 @@ def _load_template() -> "Template":
     return environment.get_template("report.html.j2")
 
 
-def _draw_figures(report: Report) -> list[list[FigureView]]:
+def _view_figures(report: Report, drawings: Sequence[Drawing]) -> list[list[FigureView]]:
     """Return the figures of each dataset, in the order of `draw_report`."""
     figures: list[list[FigureView]] = [[] for _ in report.datasets]
-    for number, drawing in enumerate(draw_report(report)):
+    for number, drawing in enumerate(drawings):
         plot, identifier = drawing.plot, f"f{number}"
         kind = next(kind.name for kind in KINDS if plot.name.startswith(f"{kind.name}-"))
         svg = to_inline_svg(plot, identifier)

@@ -28,7 +28,7 @@ def to_inline_svg(plot: Plot, prefix: str) -> str:
     """Return an `<svg>` element for a page, its ids beginning with `prefix`, its colours left to the page's style sheet.
 
     What is drawn in a system's colour has the class `c<number>` and `currentColor`; ink is `currentColor` alone; what is drawn
-    in the colour of the paper has the class `paper`.
+    in the colour of the paper has the class `paper-fill` or `paper-stroke`.
     """
     root = _tidy(plot, False, prefix)
     for name in ("width", "height"):

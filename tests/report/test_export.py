@@ -123,3 +123,11 @@ def test_a_folder_in_the_place_of_a_file_leaves_everything_as_it_was(tmp_path: P
     with pytest.raises(NotEvaluableError, match="is a folder"):
         write_report(SMALL, tmp_path, ["csv"])
     assert files_under(tmp_path) == set()
+
+
+def test_a_page_does_not_depend_on_what_else_is_made(tmp_path: Path) -> None:
+    write_report(make_report(), tmp_path / "alone", ["html"])
+    write_report(make_report(), tmp_path / "all", ["pdf", "png", "html"])
+    write_report(make_report(), tmp_path / "pdf", ["pdf"])
+    assert (tmp_path / "alone" / "report.html").read_bytes() == (tmp_path / "all" / "report.html").read_bytes()
+    assert (tmp_path / "pdf" / "report.pdf").read_bytes() == (tmp_path / "all" / "report.pdf").read_bytes()
