@@ -93,6 +93,10 @@ def _compare(given: argparse.Namespace) -> int:
     from rerank_eval.gate_output import Refusal, print_comparison
 
     try:
+        if given.candidate.is_file():
+            raise NotComparableError(
+                f"{given.candidate} is a file, and a candidate is a result folder; the order is BASELINE CANDIDATE"
+            )
         comparison = compare(
             _read(given.baseline),
             _read(given.candidate),

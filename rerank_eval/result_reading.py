@@ -151,7 +151,8 @@ def _read_json(path: Path) -> Mapping[str, Any]:
         document = _DECODER.decode(path.read_text(encoding="utf-8"))
         json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate could not be written again
     except FileNotFoundError:
-        raise DataError("there is no such file", path) from None
+        hint = "; give one result folder: the last line of a run names it" if path.name == "result.json" else ""
+        raise DataError(f"there is no such file{hint}", path) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"it cannot be read ({error})", path) from error
     if not isinstance(document, dict):

@@ -164,6 +164,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def holm_where_different(p_values: Sequence[float], is_different: Sequence[bool]) -> list[float]:
+    """Return the p values adjusted by Holm over the comparisons in which any query differs; the others have p = 1.
+
+    A comparison of identical runs can never be significant, whatever the signs, and so takes no share of the error rate
+    (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 1990).
+    """
+    adjusted = iter(holm([p for p, differs in zip(p_values, is_different, strict=True) if differs]))
+    return [next(adjusted) if differs else 1.0 for differs in is_different]
+
+
+def has_difference(differences: NDArray[np.float64]) -> bool:
+    """Return whether any query differs; rounding is no difference."""
+    return bool(np.any(np.abs(differences) > _TIE))
+
+
 def count_outcomes(differences: NDArray[np.float64]) -> Outcomes:
     """Return the wins, ties and losses among differences per query; rounding is no win."""
     wins, losses = int((differences > _TIE).sum()), int((differences < -_TIE).sum())
@@ -178,7 +193,7 @@ def minimum_detectable_effect(
     By the paired t test at alpha / num_comparisons, Holm's level for the smallest p. 0 for identical runs; None where no difference
     could be shown, because even all signs alike are likelier than that level.
     """
-    if not np.any(np.abs(differences) > _TIE):
+    if not has_difference(differences):
         return 0.0
     num_queries = len(differences)
     level = alpha / num_comparisons

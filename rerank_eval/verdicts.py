@@ -12,7 +12,8 @@ from rerank_eval.statistics import (
     Interval,
     Outcomes,
     count_outcomes,
-    holm,
+    has_difference,
+    holm_where_different,
     mean_intervals,
     minimum_detectable_effect,
     paired_p_values,
@@ -43,7 +44,7 @@ class Judgement(NamedTuple):
 
 
 def judge(differences: NDArray[np.float64], min_effect: float, seed: int) -> list[Judgement]:
-    """Return the judgement of each column of (num_queries, num_columns), all of them being one family.
+    """Return the judgement of each column of (num_queries, num_columns), all that differ at all being one family.
 
     A difference is candidate less baseline, NaN where one of them lacks the query; each column has at least one that is not.
 
@@ -52,13 +53,14 @@ def judge(differences: NDArray[np.float64], min_effect: float, seed: int) -> lis
     - no change: neither, and a change of `min_effect` would have been seen with 80% probability
     - too noisy to say: neither, and it would not
     """
-    family = differences.shape[1]
+    is_different = [has_difference(column[~np.isnan(column)]) for column in differences.T]
+    family = sum(is_different)
     intervals: dict[int, Interval] = {}
     p_values: dict[int, float] = {}
     for indices, present in _columns_of_same_queries(differences):
         intervals.update(zip(indices, mean_intervals(present, seed), strict=True))
         p_values.update(zip(indices, paired_p_values(present, seed, family), strict=True))
-    adjusted = holm([p_values[index] for index in range(family)])
+    adjusted = holm_where_different([p_values[index] for index in range(differences.shape[1])], is_different)
     judgements = []
     for index, p in enumerate(adjusted):
         column = differences[:, index]

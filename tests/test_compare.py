@@ -85,7 +85,9 @@ def test_judge_gives_a_family_its_correction_and_each_column_its_own_queries() -
     random = np.random.default_rng(2)
     column = random.normal(-0.05, 0.12, (60, 1))
     (alone,) = judge(column, 0.01, seed=1)
-    among = judge(np.hstack([column, np.zeros((60, 19))]), 0.01, seed=1)
+    among = judge(np.hstack([column, random.normal(0, 0.12, (60, 19))]), 0.01, seed=1)
+    unchanged = judge(np.hstack([column, np.zeros((60, 19))]), 0.01, seed=1)[0]
+    assert (unchanged.p, unchanged.detectable) == (alone.p, alone.detectable)
     assert alone.verdict is Verdict.REGRESSION
     assert among[0].p == pytest.approx(20 * alone.p, rel=0.3)
     assert among[0].detectable is not None

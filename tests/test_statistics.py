@@ -13,6 +13,7 @@ from rerank_eval.statistics import (
     RESAMPLES,
     count_outcomes,
     holm,
+    holm_where_different,
     mean_intervals,
     minimum_detectable_effect,
     paired_p_values,
@@ -306,3 +307,9 @@ def test_the_paired_p_is_the_larger_of_both_tests() -> None:
     found = paired_p_values(columns, 13, 6)
     both = zip(randomisation_p_values(columns, 13, 10_000), t_test_p_values(columns), strict=True)
     assert found == [max(pair) for pair in both]
+
+
+def test_identical_runs_take_no_share_of_the_error_rate() -> None:
+    """Guards a gate that lost its power to rows that cannot differ, such as those of a first stage that did not change."""
+    assert holm_where_different([0.01, 1.0, 0.03, 1.0], [True, False, True, False]) == [0.02, 1.0, 0.03, 1.0]
+    assert holm_where_different([1.0], [False]) == [1.0]

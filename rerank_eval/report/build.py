@@ -28,6 +28,7 @@ from rerank_eval.report.decision import (
     usd_of,
 )
 from rerank_eval.report.describe import describe_run, has_total_latency, make_point, warn
+from rerank_eval.report.labels import label_retriever, label_system
 from rerank_eval.report.model import (
     DatasetReport,
     Difference,
@@ -153,9 +154,9 @@ class _Draft:
         self.series.append(
             Series(
                 index=index,
-                label=_label(result, system, self.results),
+                label=label_system(result, system, self.results),
                 system=system.name,
-                retriever=str(result.retriever["name"]),
+                retriever=label_retriever(result, self.results),
                 started=str(result.provenance["started"]),
                 hardware=result.hardware,
                 first_stage=make_point(result, system, system.depths[0], self._total),
@@ -246,18 +247,3 @@ class _Draft:
             for series, (result, _) in zip(self.series, self._sources, strict=True)
             if result is source
         ]
-
-
-def _label(result: RecordedResult, system: SystemResult, results: Sequence[RecordedResult]) -> str:
-    """Return the shortest name that is unique in the dataset: system, then first stage, then time."""
-    same = [other for other in results if any(found.name == system.name for found in other.systems)]
-    label = system.name
-    if len({other.retriever["name"] for other in results}) > 1:
-        label += f" over {result.retriever['name']}"
-        same = [other for other in same if other.retriever["name"] == result.retriever["name"]]
-    if len(same) > 1:
-        label += f" ({result.provenance['started']})"
-        twins = [other for other in same if other.provenance["started"] == result.provenance["started"]]
-        if len(twins) > 1:
-            label += f" #{[other is result for other in twins].index(True) + 1}"
-    return label

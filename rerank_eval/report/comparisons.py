@@ -12,7 +12,8 @@ from rerank_eval.report.model import Difference
 from rerank_eval.statistics import (
     Interval,
     count_outcomes,
-    holm,
+    has_difference,
+    holm_where_different,
     mean_intervals,
     minimum_detectable_effect,
     paired_p_values,
@@ -81,11 +82,12 @@ def find_intervals(pairs: Sequence[Pair], seed: int) -> list[Interval | None]:
 def describe_differences(
     pairs: Sequence[Pair], compared: Sequence[tuple[Interval, float] | None]
 ) -> list[Difference | None]:
-    """Return the differences with p adjusted by Holm over all of them: the family is everything that a report compares."""
-    made = [found for found in compared if found is not None]
-    adjusted = iter(holm([p_value for _, p_value in made]))
+    """Return the differences with p adjusted by Holm: the family is everything that a report compares and that differs at all."""
+    made = [(pair, found) for pair, found in zip(pairs, compared, strict=True) if found is not None]
+    is_different = [has_difference(pair.differences) for pair, _ in made]
+    adjusted = iter(holm_where_different([p_value for _, (_, p_value) in made], is_different))
     return [
-        None if found is None else _describe(pair, found[0], next(adjusted), len(made))
+        None if found is None else _describe(pair, found[0], next(adjusted), sum(is_different))
         for pair, found in zip(pairs, compared, strict=True)
     ]
 

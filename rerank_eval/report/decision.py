@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rerank_eval.report.model import DatasetReport, Difference, Knee, Place, Point, Series
-from rerank_eval.statistics import Interval
+from rerank_eval.statistics import ALPHA, Interval
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def choose(dataset: DatasetReport, measure: str, choices: Choices) -> tuple[Seri
 def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
     """Return what the results say in a few sentences: the choice, whether it is real, and what is not worth it."""
     where = f"On {dataset.name} ({dataset.num_queries} queries)"
+    if 2 ** (1 - dataset.num_queries) > ALPHA:
+        return f"{where}: too few queries to say whether a reranker helps; judge more."
     if not choices.points:
         return f"{where}, no reranker answered every query, so none is named best; the differences to the first stage are paired."
     best_series, best = max(
@@ -162,6 +164,8 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
 def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constraint, choices: Choices) -> str:
     """Return the best point inside the limits, or that none fits, and what the next better one would cost."""
     everything = [*choices.first_stages, *choices.points]
+    if constraint.max_usd_per_1000 is not None and all(usd_of(point) is None for _, point in choices.points):
+        return f"{dataset.name}: no system has a known cost, so the limit of {constraint} cannot be checked."
     fitting = [item for item in everything if constraint.allows(item[1])]
     outside = [item for item in everything if not constraint.allows(item[1])]
     if not fitting:
@@ -170,12 +174,12 @@ def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constrai
         hint = "" if least is None else f" The fastest, {_named(*least)}, has{_price(least[1])}."
         return f"{dataset.name}: none fits within {constraint}.{hint}"
     series, point = max(fitting, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index))
-    text = f"{dataset.name}: within {constraint}, {_named(series, point)} is best: {measure} {point.estimates[measure].mean:.3f} with{_price(point)}."
+    text = f"{dataset.name}: the highest mean within {constraint} is {measure} {point.estimates[measure].mean:.3f}, {_named(series, point)}, with{_price(point)}."
     better = [item for item in outside if item[1].estimates[measure].mean > point.estimates[measure].mean]
     if better:
         key = p95_of if constraint.max_p95_ms is not None else usd_of
         following = min(better, key=lambda item: (key(item[1]) is None, key(item[1]) or 0.0, item[0].index))
-        text += f" The next better, {_named(*following)}, has {following[1].estimates[measure].mean:.3f} with{_price(following[1])}."
+        text += f" The next higher, {_named(*following)}, is {following[1].estimates[measure].mean:.3f} with{_price(following[1])}."
     return text
 
 

@@ -105,6 +105,11 @@ def warn(results: Sequence[RecordedResult], series: Sequence[Series], same_hardw
         warnings.append(f"the latency of {', '.join(untimed)} is not known: total latencies are the rerankers' alone")
     elif untimed:
         warnings.append(f"the latency of {', '.join(untimed)} is not known: its systems have no total latency")
+    timed_runs = {found.started for found in series if any(point.own_samples_ms for point in found.points)}
+    if len(timed_runs) > 1 and same_hardware:
+        warnings.append(
+            "latencies come from runs at different times: what else the machine did may differ more than the systems do"
+        )
     too_few = [found.label for found in series if any(p.own_samples_ms and p.own_p95 is None for p in found.points)]
     if too_few:
         warnings.append(

@@ -11,7 +11,7 @@ from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.result_reading import read_recorded
-from rerank_eval.statistics import holm, paired_p_values
+from rerank_eval.statistics import holm_where_different, paired_p_values
 from tests.fakes import Broken, Hashed, make_dataset
 from tests.report.results import NUM_QUERIES, make_result
 
@@ -42,7 +42,7 @@ def test_means_intervals_and_latency_are_the_recorded_ones(result: RecordedResul
 
 def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_comparisons(result: RecordedResult) -> None:
     report = build_report([result], NONE)
-    adjusted, raw = [], []
+    adjusted, raw, differs = [], [], []
     for series in report.datasets[0].series:
         for point in series.points:
             for name in report.measures:
@@ -59,6 +59,7 @@ def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_compari
                 column = np.array([[after[q] - before[q]] for q in sorted(after)])
                 adjusted.append(difference.p)
                 raw.append(paired_p_values(column, 13, report.num_comparisons)[0])
+                differs.append(bool(column.any()))
                 if name in point.to_best:
                     adjusted.append(point.to_best[name].p)
                     best = max(
@@ -72,8 +73,9 @@ def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_compari
                     )
                     column = np.array([[after[q] - best[q]] for q in sorted(after)])
                     raw.append(paired_p_values(column, 13, report.num_comparisons)[0])
+                    differs.append(bool(column.any()))
     assert len(raw) == report.num_comparisons
-    assert adjusted == pytest.approx(holm(raw), abs=1e-12)
+    assert adjusted == pytest.approx(holm_where_different(raw, differs), abs=1e-12)
 
 
 def test_the_oracle_is_a_bound_and_never_the_choice(result: RecordedResult) -> None:
@@ -202,3 +204,15 @@ def test_a_macro_average_is_of_the_same_system_over_the_same_first_stage(
 ) -> None:
     elsewhere = make_result(tmp_path, dataset=make_dataset(20), name="second", retriever="other")
     assert build_report([result, elsewhere], NONE).macro == []
+
+
+def test_settings_that_differ_are_in_the_names(result: RecordedResult, tmp_path: Path) -> None:
+    """Guards a gain "to bm25 alone" that does not say which of two."""
+    folder = make_result(tmp_path).path
+    document = json.loads((folder / "result.json").read_text())
+    document["retriever"]["identity"]["k1"] = 0.3
+    document["systems"][0]["config"] = {"max_length": 32, "threads": 2}
+    (folder / "result.json").write_text(json.dumps(document))
+    series = build_report([result, read_recorded(folder)], NONE).datasets[0].series
+    assert {one.retriever for one in series} == {"fixed (k1=None)", "fixed (k1=0.3)"}
+    assert "hashed (max_length=32, threads=2) over fixed (k1=0.3)" in [one.label for one in series]

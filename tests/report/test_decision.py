@@ -111,11 +111,14 @@ def test_no_gain_beyond_the_noise_is_said() -> None:
 @pytest.mark.parametrize(
     ("constraint", "text"),
     [
-        (Constraint(100), "s0 at depth 5 is best: nDCG@10 0.600 with p95 50 ms. The next better, s0 at depth 20"),
-        (Constraint(1000), "s1 at depth 20 is best: nDCG@10 0.700 with p95 900 ms."),
-        (Constraint(10), "bm25 alone is best: nDCG@10 0.500 with p95 1.00 ms. The next better, s0 at depth 5"),
+        (
+            Constraint(100),
+            "within 100 ms (p95) is nDCG@10 0.600, s0 at depth 5, with p95 50 ms. The next higher, s0 at depth 20, is 0.680",
+        ),
+        (Constraint(1000), "is nDCG@10 0.700, s1 at depth 20, with p95 900 ms."),
+        (Constraint(10), "is nDCG@10 0.500, bm25 alone, with p95 1.00 ms. The next higher, s0 at depth 5"),
         (Constraint(0.5), "none fits within 0.5 ms (p95). The fastest, bm25 alone, has p95 1.00 ms."),
-        (Constraint(None, 2.0), "bm25 alone is best"),
+        (Constraint(None, 2.0), "no system has a known cost, so the limit of 2 USD per 1000 queries cannot be checked"),
     ],
 )
 def test_a_constraint_is_answered_with_the_next_price(constraint: Constraint, text: str) -> None:
@@ -154,9 +157,20 @@ def test_a_limit_considers_every_first_stage() -> None:
     found = dataset([point(5, 0.7, 50)], [point(5, 0.65, 60)])
     dense = replace(found.series[1], retriever="dense", first_stage=point(0, 0.6, 5))
     found = replace(found, series=[found.series[0], dense])
-    assert "dense alone is best: nDCG@10 0.600" in answer_constraint(found, M, Constraint(6), choices(found))
+    assert "is nDCG@10 0.600, dense alone, with" in answer_constraint(found, M, Constraint(6), choices(found))
 
 
 def test_bounds_are_no_choice() -> None:
     found = dataset([point(5, 0.6, 50)], [point(5, 0.95, 1)])
     assert [series.label for series, _ in find_choices(found.series, {1}, 84).points] == ["s0"]
+
+
+def test_a_handful_of_queries_has_no_answer() -> None:
+    assert "too few queries to say" in answer(replace(CHOICE, num_queries=5), M, choices(CHOICE))
+
+
+def test_a_known_cost_is_checked() -> None:
+    found = dataset([point(5, 0.6, 50, usd=0.5), point(20, 0.7, 200, usd=3.0)])
+    text = answer_constraint(found, M, Constraint(None, 1.0), choices(found))
+    assert "is nDCG@10 0.600, s0 at depth 5, with p95 50 ms and 0.50 USD" in text
+    assert "The next higher, s0 at depth 20, is 0.700 with p95 200 ms and 3.00 USD" in text
