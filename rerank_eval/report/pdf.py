@@ -13,7 +13,7 @@ from rerank_eval.report.cells import show
 from rerank_eval.report.drawings import Drawing, draw_report
 from rerank_eval.report.formats import shorten
 from rerank_eval.report.model import DatasetReport, Report
-from rerank_eval.report.reading_tables import ReadingTables, make_macro, make_reading_tables, make_systems
+from rerank_eval.report.reading_tables import ReadingTables, make_macro, make_matrix, make_reading_tables, make_systems
 from rerank_eval.report.svg import to_svg
 from rerank_eval.report.tables import Table
 
@@ -100,6 +100,7 @@ def _describe(report: Report, drawings: Sequence[Drawing]) -> dict[str, Content]
         "constraint": None if report.constraint is None else break_text(report.constraint),
         "facts": [break_text(line) for line in _state_facts(report)],
         "macro": _lay_out(make_macro(report)),
+        "matrix": _lay_out(make_matrix(report)),
         "datasets": [
             _describe_dataset(dataset, report, [drawing for drawing in drawings if drawing.dataset == number], made)
             for number, (dataset, made) in enumerate(zip(report.datasets, tables, strict=True))

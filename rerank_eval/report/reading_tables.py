@@ -51,7 +51,7 @@ def make_reading_tables(report: Report) -> Sequence[ReadingTables]:
 
 def list_reading_tables(report: Report) -> Sequence[Table]:
     """Return every short table that has a row, the means over datasets and the systems' whole names included."""
-    tables = [make_macro(report)]
+    tables = [make_macro(report), make_matrix(report)]
     for made in make_reading_tables(report):
         tables += [made.choices, made.knees, *made.qualities, made.costs, *made.losses, made.changes]
     return [table for table in (*tables, make_systems(report)) if len(table.frame)]
@@ -65,6 +65,22 @@ def make_macro(report: Report) -> Table:
         for row in report.macro
     ]
     return make_table("macro", f"Means over {len(report.datasets)} datasets, each counting the same", rows)
+
+
+def make_matrix(report: Report) -> Table:
+    """Return each system over each first stage at its best depth by the first measure; empty where there is one first stage."""
+    rows: list[Row] = [
+        {
+            "dataset": dataset.name,
+            "system": cell.system,
+            "first stage": cell.retriever,
+            "best depth": cell.depth,
+            f"{report.measures[0]} [95% interval]": show_estimate(cell.estimate),
+        }
+        for dataset in report.datasets
+        for cell in dataset.matrix
+    ]
+    return make_table("first-stages", "Systems over first stages, each at its best depth", rows)
 
 
 def make_systems(report: Report) -> Table:

@@ -10,6 +10,8 @@ from rerank_eval.errors import DataError, NotEvaluableError
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
+from rerank_eval.report.pdf import render_pdf
+from rerank_eval.report.reading_tables import list_reading_tables, make_matrix
 from rerank_eval.result_reading import read_recorded
 from rerank_eval.statistics import holm_where_different, paired_p_values
 from tests.fakes import Broken, Hashed, make_dataset
@@ -114,6 +116,10 @@ def test_several_first_stages_are_labelled_and_crossed(result: RecordedResult, t
     assert {(cell.retriever, cell.system) for cell in report.datasets[0].matrix} == {
         (first, system) for first in ("fixed", "other") for system in ("hashed", "oracle")
     }
+    table = make_matrix(report)
+    assert list(table.frame["first stage"]) == ["fixed", "fixed", "other", "other"]
+    assert "first-stages" in [one.name for one in list_reading_tables(report)]
+    assert render_pdf(report).startswith(b"%PDF")
 
 
 def test_runs_of_one_system_over_time_are_told_apart(result: RecordedResult, tmp_path: Path) -> None:

@@ -195,6 +195,7 @@ def test_nothing_is_left_out_of_a_small_report(simple: str) -> None:
     assert _left_out(simple) == []
 
 
+@pytest.mark.slow
 def test_figures_of_secondary_measures_are_left_out_first() -> None:
     report = make_report(
         num_systems=12, depths=(5, 10, 20, 50, 100, 200), measures=("nDCG@10", "RR@10", "R@10", "AP", "P@5", "R@100")
