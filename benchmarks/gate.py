@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from rerank_eval import LatencySettings, Settings, evaluate
 from rerank_eval.datasets.beir_dir import load_beir_dir
+from rerank_eval.paired import Column
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.rerankers.minilm import MiniLM
@@ -34,7 +35,7 @@ from rerank_eval.result_reading import read_recorded
 from rerank_eval.results import write_result
 from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.statistics import mean_intervals
-from rerank_eval.verdicts import Verdict, judge
+from rerank_eval.verdicts import Judgement, Verdict, judge
 
 DEPTHS = (10, 20, 30, 50, 100)
 MEASURES = ("nDCG@10", "RR@10", "AP@100")
@@ -79,12 +80,18 @@ def draw(columns: Columns, num_queries: int, trial: int) -> Columns:
     return columns[np.random.default_rng(trial).integers(0, len(columns), num_queries)]
 
 
+def judge_sample(differences: Columns, min_effect: float, seed: int) -> list[Judgement]:
+    """Return what the product says of differences (num_queries, num_columns)."""
+    query_ids = tuple(map(str, range(len(differences))))
+    return judge([Column(query_ids, column) for column in differences.T], min_effect, seed)
+
+
 def fails_by_chance(trial: int, differences: Columns, exchanged: bool) -> bool:
     """Return whether the gate fails on a sample of no true difference; `exchanged` tosses a coin for which system is which."""
     sample = draw(differences, len(differences), trial)
     if exchanged:
         sample *= np.random.default_rng([trial, 1]).choice([-1.0, 1.0], (len(sample), 1))
-    judgements = judge(sample, 0.0, trial)
+    judgements = judge_sample(sample, 0.0, trial)
     return any(judgement.verdict is Verdict.REGRESSION for judgement in judgements)
 
 
@@ -93,7 +100,7 @@ def sees_the_drop(trial: int, differences: Columns, min_effect: float, detectabl
     cell = trial % len(detectable)
     sample = draw(differences, len(differences), trial)
     sample[:, cell] -= detectable[cell]
-    return judge(sample, min_effect, trial)[cell].verdict is Verdict.REGRESSION
+    return judge_sample(sample, min_effect, trial)[cell].verdict is Verdict.REGRESSION
 
 
 def covers(trial: int, values: Columns, num_queries: int) -> list[bool]:
@@ -108,7 +115,7 @@ def covers(trial: int, values: Columns, num_queries: int) -> list[bool]:
 def simulate(population: Population, trials: int) -> list[Figure]:
     """Return the figures; all processor cores take part, and the outcome does not depend on their number."""
     differences, centred = population.differences, population.differences - population.differences.mean(axis=0)
-    detectable = [found.detectable or 0.0 for found in judge(centred, 0.0, 0)]
+    detectable = [found.difference.detectable or 0.0 for found in judge_sample(centred, 0.0, 0)]
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read by the new processes: each is one of as many as there are cores
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
 

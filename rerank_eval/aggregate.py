@@ -10,9 +10,10 @@ from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
 from rerank_eval.measures import score_run
+from rerank_eval.paired import Column, find_intervals
 from rerank_eval.quality import Answers
 from rerank_eval.results import DepthResult, Loss, MeasureResult, ScoreRow, SystemResult
-from rerank_eval.statistics import Interval, mean_intervals
+from rerank_eval.statistics import Interval
 from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Qrels, Run, Usage
 
@@ -123,27 +124,15 @@ def _only(qrels: Qrels, run: Run) -> Qrels:
 
 def _intervals(
     values: Mapping[int, QueryValues], measures: Sequence[str], seed: int
-) -> dict[tuple[int, str, bool], Interval]:
-    """Return the interval of each (depth, measure), and with True of its difference to depth 0; none where no query is left.
-
-    Columns over the same queries share one set of resamples.
-    """
-    columns: dict[tuple[str, ...], dict[tuple[int, str, bool], list[float]]] = {}
+) -> dict[tuple[int, str, bool], Interval | None]:
+    """Return the interval of each (depth, measure), and with True of its difference to depth 0; None where no query is left."""
+    columns = {}
     for depth, by_measure in values.items():
         for name in measures:
-            answered = tuple(sorted(by_measure[name]))
-            group = columns.setdefault(answered, {})
-            group[depth, name, False] = [by_measure[name][query_id] for query_id in answered]
+            columns[depth, name, False] = Column.of(by_measure[name])
             if depth:
-                group[depth, name, True] = [
-                    by_measure[name][query_id] - values[0][name][query_id] for query_id in answered
-                ]
-    intervals: dict[tuple[int, str, bool], Interval] = {}
-    for answered, group in columns.items():
-        if answered:
-            found = mean_intervals(np.array(list(group.values())).T, seed)
-            intervals.update(zip(group, found, strict=True))
-    return intervals
+                columns[depth, name, True] = Column.difference(by_measure[name], values[0][name])
+    return dict(zip(columns, find_intervals(list(columns.values()), seed), strict=True))
 
 
 def _measure_result(interval: Interval | None, difference: Interval | None) -> MeasureResult:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rerank_eval.comparability import Pair, check_evaluable, choose_measures, name_place, note_changes, pair_values
 from rerank_eval.errors import NotEvaluableError, shortened
+from rerank_eval.paired import Column
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.statistics import Ratio, ratio_of_medians_interval
 from rerank_eval.verdicts import Judgement, Verdict, judge
@@ -115,18 +116,15 @@ def _describe(result: RecordedResult) -> str:
 
 
 def _judge_quality(pairs: Sequence[Pair], min_effect: float, seed: int) -> list[QualityRow]:
-    query_ids = sorted({query_id for pair in pairs for query_id in pair.common})
-    before, after = (
-        np.array([[values.get(query_id, np.nan) for query_id in query_ids] for values in side]).T
-        for side in ([pair.baseline for pair in pairs], [pair.candidate for pair in pairs])
-    )
-    before, after = np.where(np.isnan(after), np.nan, before), np.where(np.isnan(before), np.nan, after)
-    judgements = judge(after - before, min_effect, seed)
-    means = zip(np.nanmean(before, axis=0), np.nanmean(after, axis=0), strict=True)
+    judgements = judge([Column.difference(pair.candidate, pair.baseline) for pair in pairs], min_effect, seed)
     return [
-        QualityRow(pair.cell, float(mean_before), float(mean_after), judgement)
-        for pair, (mean_before, mean_after), judgement in zip(pairs, means, judgements, strict=True)
+        QualityRow(pair.cell, _mean(pair.baseline, pair.common), _mean(pair.candidate, pair.common), judgement)
+        for pair, judgement in zip(pairs, judgements, strict=True)
     ]
+
+
+def _mean(values: Mapping[str, float], query_ids: Sequence[str]) -> float:
+    return float(np.mean([values[query_id] for query_id in query_ids]))
 
 
 def _judge_latency(

@@ -6,7 +6,7 @@ from rerank_eval.candidates import check_candidates, make_request
 from rerank_eval.errors import ConfigError, NotEvaluableError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.measures import parse_measures
-from rerank_eval.protocols import Progress, Retriever
+from rerank_eval.protocols import BuildsIndex, Progress, Retriever
 from rerank_eval.settings import Settings
 from rerank_eval.types import Dataset, Query, Ranking, Request, Run
 
@@ -39,6 +39,8 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
     measures = parse_measures(settings.measures, dataset.relevance_level)
     if not dataset.queries:
         raise NotEvaluableError(f"{dataset.name} has no query with a judgment in the split {dataset.split!r}")
+    if isinstance(retriever, BuildsIndex):
+        retriever.build_index(dataset.corpus, progress)
     progress.start(f"first stage: {retriever.name}", 1)
     retrieved = retriever.retrieve(dataset, settings.first_stage_depth)
     if not all(isinstance(ranking, Ranking) for ranking in retrieved.values()):

@@ -144,7 +144,7 @@ def _lines(comparison: Comparison) -> Iterator[_Line]:
 
 
 def _quality_line(row: QualityRow) -> _Line:
-    verdict, difference, p, _, detectable = row.judgement
+    verdict, difference = row.judgement
     interval = "" if difference.low is None else f" [{difference.low:+.4f}, {difference.high:+.4f}]"
     return _Line(
         verdict=verdict,
@@ -154,8 +154,8 @@ def _quality_line(row: QualityRow) -> _Line:
         baseline=f"{row.baseline:.4f}",
         candidate=f"{row.candidate:.4f}",
         change=f"{difference.mean:+.4f}{interval}",
-        p=f"{p:.4f}",
-        detectable="n/a" if detectable is None else f"{detectable:.4f}",
+        p=f"{difference.p:.4f}",
+        detectable="n/a" if difference.detectable is None else f"{difference.detectable:.4f}",
     )
 
 
@@ -181,7 +181,9 @@ def _explain(line: _Line) -> str:
 
 def _legend(comparison: Comparison) -> str:
     gate = comparison.gate
-    num_different = sum(row.judgement.outcomes.ties < sum(row.judgement.outcomes) for row in comparison.quality)
+    num_different = sum(
+        row.judgement.difference.ties < row.judgement.difference.num_queries for row in comparison.quality
+    )
     return (
         f"{printable(comparison.compared)}. p is Holm-adjusted over the {num_different} of {len(comparison.quality)} comparisons that differ at all; detectable: the true change that these queries show with 80% "
         f"probability. A regression is a significant drop of more than {gate.min_effect:g}; too noisy to say: a change of "
@@ -190,16 +192,15 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _as_json(row: QualityRow) -> dict[str, object]:
-    judgement = row.judgement
+    verdict, difference = row.judgement
     return {
         **row.cell._asdict(),
-        "verdict": judgement.verdict,
+        "verdict": verdict,
         "baseline": row.baseline,
         "candidate": row.candidate,
-        "difference": judgement.difference._asdict(),
-        "p": judgement.p,
-        **judgement.outcomes._asdict(),
-        "minimum_detectable_effect": judgement.detectable,
+        "difference": {part: getattr(difference, part) for part in ("mean", "low", "high", "num_queries")},
+        **{part: getattr(difference, part) for part in ("p", "wins", "ties", "losses")},
+        "minimum_detectable_effect": difference.detectable,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from rerank_eval.corpus import Corpus
 from rerank_eval.types import Dataset, LoadReport, Request, Run, Scores
 
 
@@ -28,6 +29,18 @@ class HasLoadReport(Protocol):
 
     load_report: LoadReport
     """What reading changed; shown to the user."""
+
+
+@runtime_checkable
+class BuildsIndex(Protocol):
+    """A first stage that works on the whole corpus before it can search."""
+
+    def build_index(self, corpus: Corpus, progress: "Progress") -> None:
+        """Build, or load, what `retrieve` needs for this corpus; long work shows on `progress`.
+
+        Optional for the caller: `retrieve` does the same in silence. Kept on disk, so that the next run only loads it.
+        """
+        ...
 
 
 class Reranker(Protocol):

@@ -19,8 +19,9 @@ from rerank_eval.gate_output import (
     print_comparison,
     summarise,
 )
+from rerank_eval.paired import Difference
 from rerank_eval.recorded import Cell
-from rerank_eval.statistics import Interval, Outcomes, Ratio
+from rerank_eval.statistics import Ratio
 from rerank_eval.verdicts import Judgement, Verdict
 
 HOSTILE = (
@@ -37,10 +38,8 @@ HOSTILE = (
 
 
 def row(system: str, verdict: Verdict, depth: int = 10) -> QualityRow:
-    difference = Interval(-0.125, -0.25, -0.0625, 43)
-    return QualityRow(
-        Cell(system, depth, "nDCG@10"), 0.75, 0.625, Judgement(verdict, difference, 0.01, Outcomes(1, 2, 40), 0.1)
-    )
+    difference = Difference(-0.125, -0.25, -0.0625, 0.01, 1, 2, 40, 0.1)
+    return QualityRow(Cell(system, depth, "nDCG@10"), 0.75, 0.625, Judgement(verdict, difference))
 
 
 def comparison(
@@ -158,7 +157,7 @@ def test_latency_rows_are_in_every_format() -> None:
 
 
 def test_a_single_query_is_written_without_an_interval() -> None:
-    judgement = Judgement(Verdict.TOO_NOISY, Interval(-1.0, None, None, 1), 1.0, Outcomes(0, 0, 1), None)
+    judgement = Judgement(Verdict.TOO_NOISY, Difference(-1.0, None, None, 1.0, 0, 0, 1, None))
     outcome = comparison([QualityRow(Cell("one", 5, "RR"), 1.0, 0.0, judgement)])
     assert "-1.0000, p 1.0000, detectable n/a" in format_junit(outcome)
     assert json.loads(format_json(outcome))["rows"][0]["minimum_detectable_effect"] is None

@@ -2,20 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rerank_eval.errors import NotEvaluableError
-from rerank_eval.recorded import RecordedResult
+from rerank_eval.paired import Column, Difference, compare_family, find_intervals
+from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.changes import Choice, find_changes
 from rerank_eval.report.comparable import check_comparable, drop_unknown
-from rerank_eval.report.comparisons import (
-    Column,
-    Pair,
-    compare_pairs,
-    describe_differences,
-    find_intervals,
-    make_column,
-)
 from rerank_eval.report.decision import (
     Choices,
     Constraint,
@@ -29,16 +22,10 @@ from rerank_eval.report.decision import (
 )
 from rerank_eval.report.describe import describe_run, has_total_latency, make_point, warn
 from rerank_eval.report.labels import label_retriever, label_system
-from rerank_eval.report.model import (
-    DatasetReport,
-    Difference,
-    Knee,
-    Point,
-    Report,
-    Series,
-)
+from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Report, Series
 from rerank_eval.report.overview import average_over_datasets, cross_first_stages
 from rerank_eval.results import SystemResult
+from rerank_eval.statistics import has_difference
 
 _SHOWN_QUERIES = 60
 
@@ -58,12 +45,12 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
     for result in results:
         by_dataset.setdefault(str(result.dataset["name"]), []).append(result)
     drafts = [_Draft(found) for found in by_dataset.values()]
-    pairs = [pair for draft in drafts for pair in draft.pairs]
-    differences = describe_differences(pairs, compare_pairs(pairs, seed))
+    comparisons = [(draft, key, column) for draft in drafts for key, column in draft.comparisons.items()]
+    differences = compare_family([column for _, _, column in comparisons], seed)
     measures = results[0].measures
     datasets = []
     for draft in drafts:
-        own, differences = differences[: len(draft.pairs)], differences[len(draft.pairs) :]
+        own = {key: found for (owner, key, _), found in zip(comparisons, differences, strict=True) if owner is draft}
         shown = max(2, _SHOWN_QUERIES // (len(drafts) * len(draft.series)))
         datasets.append(draft.finish(own, seed, shown))
     answers = [answer(dataset, measures[0], draft.choices()) for draft, dataset in zip(drafts, datasets, strict=True)]
@@ -76,12 +63,20 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
         answer=" ".join(answers),
         constraint=" ".join(limits) if constraint.is_set else None,
         measures=measures,
-        num_comparisons=len(pairs),
+        num_comparisons=sum(has_difference(column.numbers) for _, _, column in comparisons),
         datasets=datasets,
         macro=average_over_datasets(datasets, measures),
         runs=[describe_run(result) for result in results],
         made=max(str(result.provenance["started"]) for result in results),
     )
+
+
+class _Key(NamedTuple):
+    """A comparison of a point by one measure: with the best point, or with the first stage."""
+
+    place: Place
+    measure: str
+    with_best: bool
 
 
 class _Draft:
@@ -90,7 +85,7 @@ class _Draft:
     def __init__(self, results: Sequence[RecordedResult]) -> None:
         self.results = results
         self.series: list[Series] = []
-        self.pairs: list[Pair] = []
+        self.comparisons: dict[_Key, Column] = {}
         self._sources: list[tuple[RecordedResult, SystemResult]] = []
         self._bounds: set[int] = set()
         self._warnings: list[str] = []
@@ -108,20 +103,15 @@ class _Draft:
                 f"no system has a value at any depth in {results[0].path}; there is nothing to report"
             )
         self._best = self._find_best()
-        self._make_pairs()
+        self._make_comparisons()
 
     def choices(self) -> Choices:
         """Return what may be chosen."""
         return find_choices(self.series, self._bounds, int(self.results[0].dataset["num_queries"]))
 
-    def finish(self, differences: Sequence[Difference | None], seed: int, num_queries: int) -> DatasetReport:
-        """Return the dataset's report, with the differences of `pairs`."""
-        to_first: dict[tuple[int, int, str], Difference] = {}
-        to_best: dict[tuple[int, int, str], Difference] = {}
-        for pair, found in zip(self.pairs, differences, strict=True):
-            if found is not None:
-                (to_best if pair.reference.key[1] else to_first)[pair.column.key] = found
-        self.series = [self._with_differences(series, to_first, to_best) for series in self.series]
+    def finish(self, differences: Mapping[_Key, Difference | None], seed: int, num_queries: int) -> DatasetReport:
+        """Return the dataset's report, with the differences of `comparisons`."""
+        self.series = [self._with_differences(series, differences) for series in self.series]
         knees = self._find_knees(seed)
         self.series = [replace(series, knees=knees[series.index]) for series in self.series]
         result, measures = self.results[0], self.results[0].measures
@@ -166,80 +156,66 @@ class _Draft:
             )
         )
 
-    def _find_best(self) -> dict[str, tuple[int, int]]:
-        """Return measure -> (series, depth) of the highest mean among the choices; among all where there is none."""
-        places = [(series.index, point.depth) for series, point in self.choices().points] or [
-            (series.index, point.depth) for series in self.series for point in series.points
+    def _find_best(self) -> dict[str, Place]:
+        """Return measure -> place of the highest mean among the choices; among all where there is none."""
+        places = [Place(series.index, point.depth) for series, point in self.choices().points] or [
+            Place(series.index, point.depth) for series in self.series for point in series.points
         ]
         return {
             measure: max(
                 places,
-                key=lambda place: (self._point(*place).estimates[measure].mean, -place[1], -place[0]),
+                key=lambda place: (self._point(place).estimates[measure].mean, -place.depth, -place.series),
             )
             for measure in self.results[0].measures
         }
 
-    def _point(self, series: int, depth: int) -> Point:
-        return next(point for point in self.series[series].points if point.depth == depth)
+    def _point(self, place: Place) -> Point:
+        return next(point for point in self.series[place.series].points if point.depth == place.depth)
 
-    def _make_pairs(self) -> None:
+    def _make_comparisons(self) -> None:
         for measure in self.results[0].measures:
-            best = self._column(*self._best[measure], measure)
+            best = self._best[measure]
             for series in self.series:
-                first = self._column(series.index, 0, measure)
+                first = self._values(Place(series.index, 0), measure)
                 for point in series.points:
-                    column = self._column(series.index, point.depth, measure)
-                    self.pairs.append(Pair(column, first))
-                    if column.key != best.key:
-                        self.pairs.append(Pair(column, best))
+                    place = Place(series.index, point.depth)
+                    values = self._values(place, measure)
+                    self.comparisons[_Key(place, measure, False)] = Column.difference(values, first)
+                    if place != best:
+                        self.comparisons[_Key(place, measure, True)] = Column.difference(
+                            values, self._values(best, measure)
+                        )
 
-    def _column(self, series: int, depth: int, measure: str) -> Column:
-        result, system = self._sources[series]
-        return make_column(result, system.name, series, depth, measure)
+    def _values(self, place: Place, measure: str) -> Mapping[str, float]:
+        result, system = self._sources[place.series]
+        return result.scores[Cell(system.name, place.depth, measure)]
 
-    def _with_differences(
-        self,
-        series: Series,
-        to_first: Mapping[tuple[int, int, str], Difference],
-        to_best: Mapping[tuple[int, int, str], Difference],
-    ) -> Series:
-        def pick(found: Mapping[tuple[int, int, str], Difference], depth: int) -> dict[str, Difference]:
-            keys = {measure: (series.index, depth, measure) for measure in self.results[0].measures}
-            return {measure: found[key] for measure, key in keys.items() if key in found}
+    def _with_differences(self, series: Series, differences: Mapping[_Key, Difference | None]) -> Series:
+        def pick(depth: int, with_best: bool) -> dict[str, Difference]:
+            keys = {name: _Key(Place(series.index, depth), name, with_best) for name in self.results[0].measures}
+            return {name: found for name, key in keys.items() if (found := differences.get(key)) is not None}
 
         points = [
-            replace(point, to_first_stage=pick(to_first, point.depth), to_best=pick(to_best, point.depth))
+            replace(point, to_first_stage=pick(point.depth, False), to_best=pick(point.depth, True))
             for point in series.points
         ]
         return replace(series, points=points)
 
-    def _find_knees(self, seed: int) -> dict[int, dict[str, Knee]]:
-        wanted: list[tuple[int, str, int, int]] = []
-        pairs = []
-        for series in self.series:
-            for measure in self.results[0].measures:
-                best = max(series.points, key=lambda point: (point.estimates[measure].mean, -point.depth)).depth
-                for point in series.points:
-                    wanted.append((series.index, measure, best, point.depth))
-                    pairs.append(
-                        Pair(
-                            self._column(series.index, best, measure), self._column(series.index, point.depth, measure)
-                        )
-                    )
-        intervals = find_intervals(pairs, seed)
-        knees: dict[int, dict[str, Knee]] = {}
-        for series in self.series:
-            for measure in self.results[0].measures:
-                own = {
-                    (best, depth): interval
-                    for (index, name, best, depth), interval in zip(wanted, intervals, strict=True)
-                    if (index, name) == (series.index, measure)
-                }
-                best = next(iter(own))[0]
-                knees.setdefault(series.index, {})[measure] = find_knee(
-                    best, {depth: interval for (_, depth), interval in own.items()}
-                )
-        return knees
+    def _find_knees(self, seed: int) -> list[dict[str, Knee]]:
+        """Return measure -> knee for each series."""
+        return [
+            {measure: self._find_knee(series, measure, seed) for measure in self.results[0].measures}
+            for series in self.series
+        ]
+
+    def _find_knee(self, series: Series, measure: str, seed: int) -> Knee:
+        best = max(series.points, key=lambda point: (point.estimates[measure].mean, -point.depth)).depth
+        reference = self._values(Place(series.index, best), measure)
+        columns = {
+            point.depth: Column.difference(reference, self._values(Place(series.index, point.depth), measure))
+            for point in series.points
+        }
+        return find_knee(best, dict(zip(columns, find_intervals(list(columns.values()), seed), strict=True)))
 
     def _shown_choices(self, source: RecordedResult, measure: str) -> list[Choice]:
         return [

@@ -1,7 +1,8 @@
 """Values with their intervals in one cell, as the tables of PDF, Markdown and LaTeX have them: four decimals."""
 
+from rerank_eval.paired import Difference
 from rerank_eval.report.formats import UNKNOWN, format_latency_interval, format_milliseconds
-from rerank_eval.report.model import Difference, Estimate, Milliseconds
+from rerank_eval.report.model import Estimate, Milliseconds
 
 
 def show(value: str | int | float | None) -> str:
@@ -39,7 +40,7 @@ def show_signed(value: float | None) -> str:
 
 def show_p(difference: Difference | None) -> str:
     """Return the p of a difference; n/a where there is none."""
-    if difference is None or difference.p is None:
+    if difference is None:
         return UNKNOWN
     return f"{difference.p:.4f}" if difference.p >= 0.0001 else "<0.0001"
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rerank_eval.report.model import DatasetReport, Difference, Knee, Place, Point, Series
+from rerank_eval.paired import Difference
+from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Series
 from rerank_eval.statistics import ALPHA, Interval
 
 

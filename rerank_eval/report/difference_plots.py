@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rerank_eval.paired import Difference
 from rerank_eval.report.canvas import (
     INK,
     LOSS_PARTS,
@@ -18,7 +19,7 @@ from rerank_eval.report.canvas import (
     set_score_limits,
 )
 from rerank_eval.report.formats import format_difference, format_interval, format_p, format_score, shorten
-from rerank_eval.report.model import DatasetReport, Difference, Point, Series
+from rerank_eval.report.model import DatasetReport, Point, Series
 from rerank_eval.report.plot_words import describe_differences, describe_losses
 from rerank_eval.report.selections import is_significant, make_name
 

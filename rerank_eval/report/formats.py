@@ -1,6 +1,7 @@
 """How a report writes its numbers: with a fixed number of digits, and "n/a" where a value is unknown."""
 
-from rerank_eval.report.model import Difference, Estimate, Milliseconds
+from rerank_eval.paired import Difference
+from rerank_eval.report.model import Estimate, Milliseconds
 
 UNKNOWN = "n/a"
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from rerank_eval.paired import Difference
 from rerank_eval.report.formats import (
     UNKNOWN,
     format_difference,
@@ -14,7 +15,7 @@ from rerank_eval.report.formats import (
     format_share,
     format_usd,
 )
-from rerank_eval.report.model import DatasetReport, Difference, Estimate, Milliseconds, Point, Report
+from rerank_eval.report.model import DatasetReport, Estimate, Milliseconds, Point, Report
 from rerank_eval.report.selections import distinct_first_stages
 
 _NOTABLE_SHARE = 0.005

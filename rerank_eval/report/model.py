@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rerank_eval.paired import Difference
 from rerank_eval.results import Loss
-from rerank_eval.statistics import ALPHA
 
 
 class Estimate(NamedTuple):
@@ -14,28 +14,6 @@ class Estimate(NamedTuple):
     mean: float
     low: float | None
     high: float | None
-
-
-class Difference(NamedTuple):
-    """A paired difference with its 95% interval, its Holm-adjusted p, and the queries won, tied and lost.
-
-    `detectable` is the minimum detectable effect at 80% power; None where the queries can show none.
-    """
-
-    mean: float
-    low: float | None
-    high: float | None
-    p: float | None
-    wins: int
-    ties: int
-    losses: int
-    detectable: float | None
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether the Holm-adjusted p is at most 0.05 and the interval excludes 0."""
-        excludes_0 = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-        return self.p is not None and self.p <= ALPHA and excludes_0
 
 
 class Milliseconds(NamedTuple):

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from rerank_eval.errors import MissingExtraError
-from rerank_eval.report.model import DatasetReport, Difference, Milliseconds, Place, Point, QueryChange, Report, Series
+from rerank_eval.paired import Difference
+from rerank_eval.report.model import (
+    DatasetReport,
+    Milliseconds,
+    Place,
+    Point,
+    QueryChange,
+    Report,
+    Series,
+)
 from rerank_eval.results import Loss
 
 if TYPE_CHECKING:

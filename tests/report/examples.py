@@ -4,9 +4,9 @@ import math
 import random
 from collections.abc import Sequence
 
+from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
     DatasetReport,
-    Difference,
     Estimate,
     Knee,
     MacroRow,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from rerank_eval.paired import Difference
 from rerank_eval.report.decision import (
     Choices,
     Constraint,
@@ -15,7 +16,14 @@ from rerank_eval.report.decision import (
     find_knee,
     p95_of,
 )
-from rerank_eval.report.model import DatasetReport, Difference, Estimate, Milliseconds, Place, Point, Series
+from rerank_eval.report.model import (
+    DatasetReport,
+    Estimate,
+    Milliseconds,
+    Place,
+    Point,
+    Series,
+)
 from rerank_eval.statistics import Interval
 from tests.report.examples import make_report
 

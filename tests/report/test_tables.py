@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from rerank_eval.paired import Difference
 from rerank_eval.report.cells import show, show_difference, show_estimate, show_latency, show_p
-from rerank_eval.report.model import Difference, Estimate, Milliseconds, Report
+from rerank_eval.report.model import Estimate, Milliseconds, Report
 from rerank_eval.report.reading_tables import list_reading_tables, make_reading_tables, shorten_labels
 from rerank_eval.report.table_formats import to_csv, to_latex, to_markdown
 from rerank_eval.report.tables import Row, Table, make_table, make_tables, unique_file_name
@@ -238,15 +239,15 @@ def test_cells_say_what_is_unknown() -> None:
     assert show_estimate(Estimate(0.5, None, None)) == "0.5000 [n/a]"
     assert show_estimate(None) == "n/a"
     assert show_difference(None) == "n/a"
-    assert show_difference(Difference(-0.00001, -0.1, 0.1, None, 1, 1, 1, None)) == "0.0000 [-0.1000, +0.1000]"
-    assert show_difference(Difference(0.1, None, None, None, 1, 0, 0, None)) == "+0.1000 [n/a]"
+    assert show_difference(Difference(-0.00001, -0.1, 0.1, 0.5, 1, 1, 1, None)) == "0.0000 [-0.1000, +0.1000]"
+    assert show_difference(Difference(0.1, None, None, 1.0, 1, 0, 0, None)) == "+0.1000 [n/a]"
     assert show_latency(Milliseconds(12.34, 11.0, None)) == "12.3 [11.0, n/a]"
     assert show_latency(Milliseconds(12.34, None, None)) == "12.3 [n/a]"
     assert show_latency(None) == "n/a"
 
 
-@pytest.mark.parametrize(("p", "shown"), [(None, "n/a"), (0.00009, "<0.0001"), (0.0004, "0.0004"), (1.0, "1.0000")])
-def test_a_small_p_is_never_zero(p: float | None, shown: str) -> None:
+@pytest.mark.parametrize(("p", "shown"), [(0.00009, "<0.0001"), (0.0004, "0.0004"), (1.0, "1.0000")])
+def test_a_small_p_is_never_zero(p: float, shown: str) -> None:
     assert show_p(Difference(0.1, 0.0, 0.2, p, 1, 1, 1, None)) == shown
 
 

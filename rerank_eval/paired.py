@@ -1,0 +1,110 @@
+"""Differences between systems, query by query: the family of comparisons that a report or a gate makes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank_eval.statistics import (
+    ALPHA,
+    Interval,
+    count_outcomes,
+    has_difference,
+    holm_where_different,
+    mean_intervals,
+    minimum_detectable_effect,
+    paired_p_values,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One number per query: a system's values of a measure, or the differences of two systems."""
+
+    query_ids: tuple[str, ...]
+    numbers: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> "Column":
+        """Return the values in the order of their queries' ids."""
+        query_ids = tuple(sorted(values))
+        return cls(query_ids, np.array([values[query_id] for query_id in query_ids]))
+
+    @classmethod
+    def difference(cls, values: Mapping[str, float], reference: Mapping[str, float]) -> "Column":
+        """Return `values - reference` over the queries that both have."""
+        query_ids = tuple(sorted(values.keys() & reference.keys()))
+        return cls(query_ids, np.array([values[query_id] - reference[query_id] for query_id in query_ids]))
+
+
+class Difference(NamedTuple):
+    """A paired difference with its 95% interval, its Holm-adjusted p, and the queries won, tied and lost.
+
+    `detectable` is the minimum detectable effect at 80% power; None where the queries can show none.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    p: float
+    wins: int
+    ties: int
+    losses: int
+    detectable: float | None
+
+    @property
+    def num_queries(self) -> int:
+        """The number of queries that both systems answered."""
+        return self.wins + self.ties + self.losses
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the Holm-adjusted p is at most 0.05 and the interval excludes 0."""
+        excludes_0 = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return self.p <= ALPHA and excludes_0
+
+
+def find_intervals(columns: Sequence[Column], seed: int) -> list[Interval | None]:
+    """Return the interval of each column's mean, None without a query; columns over the same queries share their resamples."""
+    found: list[Interval | None] = [None] * len(columns)
+    for positions, numbers in _stack_by_queries(columns):
+        for position, interval in zip(positions, mean_intervals(numbers, seed), strict=True):
+            found[position] = interval
+    return found
+
+
+def compare_family(columns: Sequence[Column], seed: int) -> list[Difference | None]:
+    """Return each column of differences with p adjusted by Holm over all that differ at all; None without a query."""
+    intervals = find_intervals(columns, seed)
+    is_different = [has_difference(column.numbers) for column in columns]
+    num_comparisons = sum(is_different)
+    p_values = [1.0] * len(columns)
+    for positions, numbers in _stack_by_queries(columns):
+        for position, p in zip(positions, paired_p_values(numbers, seed, num_comparisons), strict=True):
+            p_values[position] = p
+    adjusted = holm_where_different(p_values, is_different)
+    return [
+        None
+        if interval is None
+        else Difference(
+            interval.mean,
+            interval.low,
+            interval.high,
+            p,
+            *count_outcomes(column.numbers),
+            minimum_detectable_effect(column.numbers, num_comparisons),
+        )
+        for column, interval, p in zip(columns, intervals, adjusted, strict=True)
+    ]
+
+
+def _stack_by_queries(columns: Sequence[Column]) -> Iterator[tuple[list[int], NDArray[np.float64]]]:
+    """Yield the positions of columns over the same queries, and these as one array (num_queries, num_columns)."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for position, column in enumerate(columns):
+        if column.query_ids:
+            groups.setdefault(column.query_ids, []).append(position)
+    for positions in groups.values():
+        yield positions, np.stack([columns[position].numbers for position in positions], axis=1)
