@@ -9,13 +9,12 @@ from rerank_eval.candidates import count_tied, rerank
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
-from rerank_eval.measures import score_run
 from rerank_eval.paired import Column, find_intervals
 from rerank_eval.quality import Answers
 from rerank_eval.results import DepthResult, Loss, MeasureResult, ScoreRow, SystemResult
 from rerank_eval.statistics import Interval
 from rerank_eval.systems import System
-from rerank_eval.types import Dataset, Qrels, Run, Usage
+from rerank_eval.types import Dataset, Run, Usage
 
 JUDGED = "Judged@10"
 
@@ -45,7 +44,7 @@ def aggregate(
     wanted = list(dict.fromkeys([*measures, JUDGED]))
     own_samples = [sample for sample in samples if sample.system == system.name]
     runs = {0: first_stage} | {depth: _reranked(answers, first_stage, dataset, depth) for depth in depths}
-    values = {depth: score_run(run, _only(dataset.qrels, run), wanted) for depth, run in runs.items()}
+    values = {depth: evaluation.score(run, wanted) for depth, run in runs.items()}
     intervals = _intervals(values, measures, seed)
     results = []
     for depth in runs:
@@ -57,12 +56,10 @@ def aggregate(
                     for name in measures
                 },
                 judged_at_10=_mean(
-                    [value for query_id, value in values[depth][JUDGED].items() if runs[depth][query_id]]
+                    [value for query_id, value in values[depth].get(JUDGED, {}).items() if runs[depth][query_id]]
                 ),
                 **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),
-                losses=_losses(bounds, dataset, answers, first_stage, depth, runs[depth], values[depth])
-                if depth
-                else {},
+                losses=_losses(bounds, evaluation, answers, depth, runs[depth], values[depth]) if depth else {},
                 **_describe_latency(own_samples, first_stage_samples, depth),
             )
         )
@@ -86,21 +83,17 @@ def aggregate(
 
 
 def _losses(
-    bounds: Bounds,
-    dataset: Dataset,
-    answers: Answers,
-    first_stage: Run,
-    depth: int,
-    run: Run,
-    values: QueryValues,
+    bounds: Bounds, evaluation: Evaluation, answers: Answers, depth: int, run: Run, values: QueryValues
 ) -> Mapping[str, Loss]:
-    measures = list(bounds.perfect)
+    dataset, measures = evaluation.dataset, list(bounds.perfect)
+    if not dataset.is_judged:
+        return {}
     return find_losses(
         bounds,
         depth,
         {name: values[name] for name in measures},
-        score_run(drop_unjudged(run, dataset), _only(dataset.qrels, run), measures),
-        queries_with_cut_relevant(answers, dataset, first_stage, depth),
+        evaluation.score(drop_unjudged(run, dataset), measures),
+        queries_with_cut_relevant(answers, dataset, evaluation.first_stage, depth),
     )
 
 
@@ -116,10 +109,6 @@ def _reranked(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) 
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
-
-
-def _only(qrels: Qrels, run: Run) -> Qrels:
-    return {query_id: grades for query_id, grades in qrels.items() if query_id in run}
 
 
 def _intervals(

@@ -6,6 +6,7 @@ from numbers import Real
 
 from rerank_eval.corpus import Corpus, replace_surrogates
 from rerank_eval.errors import DataError, RerankerError, shortened
+from rerank_eval.protocols import ReadsFirstStageScores, Reranker
 from rerank_eval.types import Document, Query, Ranking, Request, Run, Scores, Usage
 
 
@@ -26,8 +27,23 @@ def check_candidates(first_stage: Run, corpus: Corpus) -> None:
 
 def make_request(query: Query, first_stage: Ranking, depth: int, corpus: Corpus) -> Request:
     """Return the request with the first `depth` candidates, or all there are."""
-    doc_ids = first_stage.doc_ids[:depth]
-    return Request(query, tuple(Document(doc_id, corpus.text(doc_id)) for doc_id in doc_ids))
+    top = first_stage[:depth]
+    return Request(
+        query, tuple(Document(doc.doc_id, corpus.text(doc.doc_id)) for doc in top), tuple(doc.score for doc in top)
+    )
+
+
+def shown_to(reranker: Reranker, request: Request) -> Request:
+    """Return the request with the first stage's scores only if the reranker says that it reads them.
+
+    So the kept answers of all others can be reused over any first stage that returns the same documents.
+    """
+    return request if reads_first_stage_scores(reranker) else request._replace(first_stage_scores=())
+
+
+def reads_first_stage_scores(reranker: Reranker) -> bool:
+    """Return whether the reranker says that the first stage's scores count for its own."""
+    return isinstance(reranker, ReadsFirstStageScores) and reranker.reads_first_stage_scores
 
 
 def check_scores(name: str, request: Request, scores: object) -> Scores:

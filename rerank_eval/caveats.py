@@ -22,11 +22,7 @@ def collect_warnings(
 ) -> list[str]:
     """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
     dataset, first_stage, settings = evaluation.dataset, evaluation.first_stage, evaluation.settings
-    warnings = [
-        *_about_data(dataset),
-        *_about_retriever(evaluation.retriever),
-        *_about_candidates(dataset, first_stage, settings),
-    ]
+    warnings = about_data_and_candidates(evaluation)
     for system in systems:
         warnings += _about_system(system, len(dataset.queries))
         if messages := answers[system.name].batch_failures:
@@ -45,6 +41,16 @@ def collect_warnings(
     return warnings
 
 
+def about_data_and_candidates(evaluation: Evaluation) -> list[str]:
+    """Return the sentences that hold whatever the rerankers are."""
+    return [
+        *_about_data(evaluation.dataset),
+        *_about_retriever(evaluation.retriever),
+        *(f"{evaluation.retriever.name}: {name}: {value}" for name, value in evaluation.findings.items() if value),
+        *_about_candidates(evaluation.dataset, evaluation.first_stage, evaluation.settings),
+    ]
+
+
 def _about_data(dataset: Dataset) -> list[str]:
     report = dataset.load_report
     counts = {
@@ -60,6 +66,11 @@ def _about_data(dataset: Dataset) -> list[str]:
         ),
     }
     warnings = [f"data: {count} {what}" for what, count in counts.items() if count]
+    if not dataset.is_judged:
+        warnings.append(
+            "data: the queries have no judgments, so quality is unknown; Kept@k and RBO say how far a ranking moved from the first "
+            "stage's (1 is not at all), not whether it is better"
+        )
     judged = [doc_id for grades in dataset.qrels.values() for doc_id, grade in grades.items() if grade > 0]
     missing = sum(doc_id not in dataset.corpus for doc_id in judged)
     if missing:
@@ -93,7 +104,10 @@ def _about_candidates(dataset: Dataset, first_stage: Run, settings: Settings) ->
         )
     empty = sum(not count for count in found.values())
     if empty:
-        warnings.append(f"candidates: the first stage has nothing for {empty} of {len(found)} queries; they count as 0")
+        value = "0" if dataset.is_judged else "unchanged"
+        warnings.append(
+            f"candidates: the first stage has nothing for {empty} of {len(found)} queries; they count as {value}"
+        )
     if len(found) < 2:
         warnings.append("one query gives no interval")
     return warnings

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.errors import NotComparableError, NotEvaluableError, nearest, shortened
+from rerank_eval.errors import DataError, NotComparableError, NotEvaluableError, nearest, shortened
 from rerank_eval.recorded import Cell, RecordedResult
 
 
@@ -74,6 +74,9 @@ def pair_values(baseline: RecordedResult, candidate: RecordedResult, measures: S
 
 
 def _check_same(baseline: RecordedResult, candidate: RecordedResult) -> None:
+    for result in (baseline, candidate):
+        if not result.is_judged:
+            raise NotComparableError(f"{result.path} has no judgments, so nothing in it says which ranking is better")
     for what, before, after in (
         ("the dataset", baseline.dataset["name"], candidate.dataset["name"]),
         ("the split", baseline.dataset["split"], candidate.dataset["split"]),
@@ -147,3 +150,42 @@ def note_changes(baseline: RecordedResult, candidate: RecordedResult, pairs: Seq
                 f"{only_after} only in the candidate"
             )
     return list(dict.fromkeys(notes))
+
+
+def check_reportable(results: Sequence[RecordedResult]) -> None:
+    """Check that results may stand in one report: one set of measures and depths, and one content per dataset.
+
+    Raises:
+        NotComparableError: they have not; the message says what differs where.
+        DataError: there is no result.
+    """
+    if not results:
+        raise DataError("there is no result to report")
+    first = results[0]
+    contents: dict[str, RecordedResult] = {}
+    for result in results:
+        if result.measures != first.measures:
+            raise _refusal(first, result, "measures", first.measures, result.measures)
+        if result.depths != first.depths:
+            raise _refusal(first, result, "depths", first.depths, result.depths)
+        known = contents.setdefault(str(result.dataset["name"]), result)
+        for field in ("sha256", "split", "num_queries"):
+            if known.dataset[field] != result.dataset[field]:
+                raise _refusal(known, result, f"the dataset's {field}", known.dataset[field], result.dataset[field])
+        if known.retriever["depth"] != result.retriever["depth"]:
+            raise _refusal(
+                known, result, "the depth of the first stage", known.retriever["depth"], result.retriever["depth"]
+            )
+
+
+def _refusal(
+    one: RecordedResult, other: RecordedResult, what: str, value: object, other_value: object
+) -> NotComparableError:
+    return NotComparableError(
+        f"{what} differ: {_shown(value)} in {one.path}, {_shown(other_value)} in {other.path}; "
+        "evaluate both with the same data and settings, or report them apart"
+    )
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)[:64]

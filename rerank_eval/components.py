@@ -1,4 +1,7 @@
-"""Parts of an evaluation by configuration: `_target_` names a class or function, the other keys are its arguments."""
+"""Parts of an evaluation by configuration: `_target_` names a class or function, the other keys are its arguments.
+
+An argument may itself be a component, or a list or mapping of them, as deep as one likes.
+"""
 
 import importlib
 import inspect
@@ -11,12 +14,13 @@ from rerank_eval.errors import ConfigError, MissingExtraError, RerankEvalError, 
 
 
 def check_component(component: object, where: str) -> None:
-    """Check that the target exists and takes these arguments, without calling it.
+    """Check that the target exists and takes these arguments, without calling it; the same of every component inside.
 
     Raises:
         ConfigError: there is no such class, or an argument is unknown or missing; names the nearest valid ones.
     """
     target, arguments = _split(component, where)
+    _replace_components(arguments, where, check_component)
     try:
         signature = inspect.signature(target)
     except ValueError:
@@ -32,15 +36,18 @@ def check_component(component: object, where: str) -> None:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def make_component(component: object, where: str) -> Any:
-    """Call the target with its arguments.
+def make_component(component: object, where: str, **offered: object) -> Any:
+    """Call the target with its arguments, every component inside them made first; of `offered` it gets what it has a parameter for.
 
     Raises:
         ConfigError: the arguments are wrong, or a package is missing (the message says how to install it).
     """
     target, arguments = _split(component, where)
+    made = {name: _replace_components(value, f"{where}.{name}", make_component) for name, value in arguments.items()}
+    parameters = _parameters(target)
+    made |= {name: value for name, value in offered.items() if name in parameters}
     try:
-        return target(**arguments)
+        return target(**made)
     except RerankEvalError as error:
         if isinstance(error, ConfigError) and where not in str(error) and not isinstance(error, MissingExtraError):
             raise ConfigError(f"{where}: {error}") from error
@@ -50,6 +57,24 @@ def make_component(component: object, where: str) -> Any:
     except (TypeError, ValueError) as error:  # mostly a wrong value; where it is a bug, the place tells
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigError(f"{where} cannot be made: {error} ({place.filename}:{place.lineno})") from error
+
+
+def _replace_components(value: object, where: str, replace: Callable[[object, str], object]) -> object:
+    """Return `value` with every component inside it replaced by what `replace` makes of it and its place."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            return replace(value, where)
+        return {name: _replace_components(part, f"{where}.{name}", replace) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_components(part, f"{where}[{index}]", replace) for index, part in enumerate(value)]
+    return value
+
+
+def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(target).parameters
+    except ValueError:
+        return {}  # a class written in C may tell nothing about its arguments
 
 
 def _split(component: object, where: str) -> tuple[Callable[..., Any], Mapping[str, Any]]:

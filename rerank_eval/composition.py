@@ -34,7 +34,8 @@ def explain_composition(error: BaseException, conf: Path) -> str:
 
 
 def _choices(conf: Path, group: str) -> list[str]:
-    return [path.stem for path in (conf / group).glob("*.yaml")]
+    folder = conf / group
+    return [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
 
 
 def _settings(conf: Path) -> list[str]:
@@ -43,7 +44,7 @@ def _settings(conf: Path) -> list[str]:
     for path in sorted(conf.rglob("*.yaml")):
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         prefix = {"dataset": "dataset.", "retriever": "retriever.", "reranker": f"rerankers.{path.stem}."}.get(
-            path.parent.name, ""
+            path.relative_to(conf).parts[0], ""
         )
         names += [prefix + name for name in _flatten(content) if not name.startswith(("hydra", "defaults", "_"))]
     return names

@@ -1,29 +1,43 @@
 """What is evaluated: data, first stage and settings, checked and fixed before the first query is asked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rerank_eval.candidates import check_candidates, make_request
 from rerank_eval.errors import ConfigError, NotEvaluableError
 from rerank_eval.fingerprint import fingerprint
-from rerank_eval.measures import parse_measures
-from rerank_eval.protocols import BuildsIndex, Progress, Retriever
+from rerank_eval.measures import parse_measures, score_run
+from rerank_eval.protocols import BuildsIndex, DatasetRetriever, HasFindings, Progress, Retriever
+from rerank_eval.rank_change import RANK_CHANGE_MEASURES, compare_run
 from rerank_eval.settings import Settings
-from rerank_eval.types import Dataset, Query, Ranking, Request, Run
+from rerank_eval.types import Dataset, Query, Ranking, Request, Run, ScoredDoc
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One dataset, one first stage with its run over all queries, the settings, and the measures by their full names."""
+    """One dataset, one first stage with its run over all queries, the settings, and the measures by their full names.
+
+    Without judgments the measures are those of `rank_change`, whatever the settings name.
+    """
 
     dataset: Dataset
     retriever: Retriever
     first_stage: Run
     settings: Settings
     measures: tuple[str, ...]
+    findings: Mapping[str, object] = field(default_factory=dict)
+    """What the first stage says of its search besides its run."""
 
     def request(self, query: Query, depth: int) -> Request:
         """Return what a reranker is asked for a query at a depth."""
         return make_request(query, self.first_stage[query.query_id], depth, self.dataset.corpus)
+
+    def score(self, run: Run, measures: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """Return measure -> query_id -> value over the queries of `run`; without judgments how far it is from the first stage."""
+        if not self.dataset.is_judged:
+            return compare_run(run, self.first_stage)
+        qrels = {query_id: grades for query_id, grades in self.dataset.qrels.items() if query_id in run}
+        return score_run(run, qrels, measures)
 
 
 def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress: Progress) -> Evaluation:
@@ -34,6 +48,8 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
         DataError: the first stage returned a document that the corpus lacks.
         NotEvaluableError: there is no query with a judgment, or the first stage found nothing at all.
     """
+    if isinstance(retriever, DatasetRetriever):
+        retriever = retriever.for_dataset(dataset)
     _check_retriever(retriever)
     fingerprint(retriever.identity())  # one that is not plain is refused before anything is asked
     measures = parse_measures(settings.measures, dataset.relevance_level)
@@ -42,18 +58,28 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
     if isinstance(retriever, BuildsIndex):
         retriever.build_index(dataset.corpus, progress)
     progress.start(f"first stage: {retriever.name}", 1)
-    retrieved = retriever.retrieve(dataset, settings.first_stage_depth)
+    depth = settings.first_stage_depth
+    retrieved = retriever.retrieve(dataset, depth + dataset.removes_query_document)
     if not all(isinstance(ranking, Ranking) for ranking in retrieved.values()):
         raise ConfigError(f"{retriever.name} returned something else than a Ranking for a query")
     empty = Ranking(())
     first_stage = {
-        query.query_id: Ranking(retrieved.get(query.query_id, empty)[: settings.first_stage_depth])
+        query.query_id: Ranking(_candidates(query, retrieved.get(query.query_id, empty), dataset)[:depth])
         for query in dataset.queries
     }
     if not any(first_stage.values()):
         raise NotEvaluableError(f"{retriever.name} found no candidate for any query; do its query ids fit the dataset?")
     check_candidates(first_stage, dataset.corpus)
-    return Evaluation(dataset, retriever, first_stage, settings, measures)
+    findings = dict(retriever.findings(dataset)) if isinstance(retriever, HasFindings) else {}
+    measures = measures if dataset.is_judged else RANK_CHANGE_MEASURES
+    return Evaluation(dataset, retriever, first_stage, settings, measures, findings)
+
+
+def _candidates(query: Query, ranking: Ranking, dataset: Dataset) -> Sequence[ScoredDoc]:
+    """Return the ranking without the query's own document, where the dataset says so (https://github.com/beir-cellar/beir/pull/91)."""
+    if not dataset.removes_query_document:
+        return ranking
+    return [doc for doc in ranking if doc.doc_id != query.query_id]
 
 
 def _check_retriever(retriever: object) -> None:

@@ -26,10 +26,12 @@ def fingerprint(value: Mapping[str, object]) -> str:
 
 
 def answer_key(system_fingerprint: str, request: Request) -> str:
-    """Return the key of an answer: schema version, system, and the whole request, texts and ids included."""
+    """Return the key of an answer: schema version, system, and the whole request: ids, texts, and scores if it has them."""
     digest = hashlib.sha256(f"{SCHEMA_VERSION} {system_fingerprint}".encode())
     parts = [*request.query, *(part for document in request.documents for part in document)]
     for part in parts:
         encoded = part.encode(errors="surrogatepass")
         digest.update(b"%d " % len(encoded) + encoded)
+    for score in request.first_stage_scores:
+        digest.update(f"score {score.hex()} ".encode())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from rerank_eval.candidates import check_scores, explain_failure, list_values
+from rerank_eval.candidates import check_scores, explain_failure, list_values, shown_to
 from rerank_eval.protocols import Progress, Reranker, Retriever
 from rerank_eval.statistics import percentile_interval
 from rerank_eval.types import Dataset, Query, Request, Scores
@@ -147,6 +147,7 @@ def measure_rerankers(
 
 def _time_score(name: str, reranker: Reranker, request: Request, clock: Clock) -> int | str:
     """Return the nanoseconds of `score`, or the message of what was wrong with the call or its answer."""
+    request = shown_to(reranker, request)
     try:
         scores, nanoseconds = timed(partial(_finish_score, reranker, request), clock)
         check_scores(name, request, scores)

@@ -32,8 +32,13 @@ class Bounds:
 
 
 def find_bounds(evaluation: Evaluation) -> Bounds:
-    """Return the values of every query if its judged documents, or its candidates, were ordered by their judgments."""
+    """Return the values of every query if its judged documents, or its candidates, were ordered by their judgments.
+
+    Without judgments there is no bound.
+    """
     dataset, measures = evaluation.dataset, evaluation.measures
+    if not dataset.is_judged:
+        return Bounds({}, {})
     perfect = {
         query_id: Ranking((doc_id, float(grade)) for doc_id, grade in grades.items())
         for query_id, grades in dataset.qrels.items()

@@ -1,7 +1,10 @@
 """The extension points: what a first stage and a reranker must offer, and what they may."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rerank_eval.corpus import Corpus
 from rerank_eval.types import Dataset, LoadReport, Request, Run, Scores
@@ -40,6 +43,56 @@ class BuildsIndex(Protocol):
 
         Optional for the caller: `retrieve` does the same in silence. Kept on disk, so that the next run only loads it.
         """
+        ...
+
+
+@runtime_checkable
+class DatasetRetriever(Protocol):
+    """A first stage that must see the dataset first, like the candidates that came with it."""
+
+    def for_dataset(self, dataset: Dataset) -> Retriever:
+        """Return the first stage to use on this dataset; the receiver is not changed."""
+        ...
+
+
+@runtime_checkable
+class HasFindings(Protocol):
+    """A first stage that has more to say than its run: how much of the documents its model saw, how exact its search was."""
+
+    def findings(self, dataset: Dataset) -> Mapping[str, object]:
+        """Return what a reader must know about the search of this dataset, by names in words; asked for once, never while timed.
+
+        What is not 0 becomes a warning.
+        """
+        ...
+
+
+class EncodedTexts(NamedTuple):
+    """Vectors whose inner product is the score; one row per text."""
+
+    vectors: Any
+    """A float32 array of (texts, dimensions), or a SciPy CSR array of the same shape."""
+    truncated: NDArray[np.bool_]
+    """Whether the model did not see all of the text."""
+
+
+class TextEncoder(Protocol):
+    """A model that gives queries and documents vectors."""
+
+    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts:
+        """Return one vector per document."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts:
+        """Return one vector per query."""
+        ...
+
+    def document_identity(self) -> Mapping[str, object]:
+        """Return everything that can change a document's vector; documents are encoded again when it changes."""
+        ...
+
+    def identity(self) -> Mapping[str, object]:
+        """Return everything that can change a vector."""
         ...
 
 
@@ -85,6 +138,28 @@ class DatasetReranker(Protocol):
 
     def for_dataset(self, dataset: Dataset) -> Reranker:
         """Return the reranker to use on this dataset; the receiver is not changed."""
+        ...
+
+
+@runtime_checkable
+class ReadsFirstStageScores(Protocol):
+    """A reranker that may ask for the first stage's scores; others are given none."""
+
+    reads_first_stage_scores: bool
+    """Whether it does; its answers are then kept for these very scores, and not reused over another first stage."""
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """A reranker made of others: what they depend on, it depends on, and they see the dataset where they ask for that."""
+
+    @property
+    def parts(self) -> Mapping[str, Reranker]:
+        """The others by what they are to this one."""
+        ...
+
+    def with_parts(self, parts: Mapping[str, Reranker]) -> Reranker:
+        """Return the same reranker made of these; the receiver is not changed."""
         ...
 
 

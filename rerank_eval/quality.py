@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rerank_eval.candidates import check_scores, explain_failure
+from rerank_eval.candidates import check_scores, explain_failure, shown_to
 from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import BatchReranker, Progress, Reranker
 from rerank_eval.store import Store
@@ -72,7 +72,7 @@ def answer_queries(
         for start in range(0, len(queries), size):
             missing = []
             for query in queries[start : start + size]:
-                request = make_request(query, depth)
+                request = shown_to(system.reranker, make_request(query, depth))
                 kept = _reuse(store, fingerprint, request)
                 if kept is None:
                     missing.append(request)

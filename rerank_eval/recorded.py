@@ -49,6 +49,11 @@ class RecordedResult:
         return tuple(self.settings["depths"])
 
     @property
+    def is_judged(self) -> bool:
+        """Whether the queries have judgments; without, the measures say how far rankings changed, and nothing of quality."""
+        return bool(self.dataset.get("is_judged", True))
+
+    @property
     def hardware(self) -> str:
         """The fingerprint of the machine; latencies compare only where it is the same."""
         return fingerprint(self.provenance["hardware"])

@@ -190,6 +190,9 @@ def _describe_dataset(dataset: Dataset) -> dict[str, object]:
         "num_queries": len(dataset.queries),
         "num_judged_queries": len(dataset.qrels),
         "relevance_level": dataset.relevance_level,
+        "is_judged": dataset.is_judged,
+        "removes_query_document": dataset.removes_query_document,
+        "bm25_ndcg10": dataset.bm25_ndcg10,
         "sha256": dataset.sha256,
         "load_report": asdict(dataset.load_report),
     }
@@ -202,5 +205,6 @@ def _describe_retriever(evaluation: Evaluation, samples: Sequence[LatencySample]
         "depth": evaluation.settings.first_stage_depth,
         "sha256": fingerprint(identity),
         "identity": identity,
+        "findings": dict(evaluation.findings),
         "latency": as_json(summarise(samples)),
     }

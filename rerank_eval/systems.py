@@ -1,7 +1,7 @@
 """A reranker as one evaluation uses it: its name, its settings, and what its answers depend on."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.paths import check_name
-from rerank_eval.protocols import DatasetReranker, HasIdentity, Reranker
+from rerank_eval.protocols import DatasetReranker, HasIdentity, HasParts, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -28,9 +28,9 @@ class System:
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
-        if not isinstance(self.reranker, DatasetReranker):
+        if not any(isinstance(part, DatasetReranker) for part in _with_all_parts(self.reranker)):
             return self
-        reranker = self.reranker.for_dataset(dataset)
+        reranker = _show_dataset(self.reranker, dataset)
         _check_attributes(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
 
@@ -39,32 +39,52 @@ class System:
         """The hash of everything that can change a score; None if that is unknown, and answers cannot be kept.
 
         A reranker's own `identity()` counts; without one, its settings. The source of its class and of the classes it inherits from
-        always counts, as it is when this is first read, so that an edited reranker is never served answers of its former self.
+        always counts, as it is when this is first read, so that an edited reranker is never served answers of its former self. Of a
+        reranker made of others all of that counts of each.
 
         Raises:
             ConfigError: `identity()` fails or returns what is no plain value.
         """
-        identity = self._identity()
-        if identity is None:
-            return None
-        kind = type(self.reranker)
-        return fingerprint(
-            {
-                "adapter": f"{kind.__module__}.{kind.__qualname__}",
-                "sources": [_source(base) for base in kind.__mro__],
-                "pointwise": self.reranker.pointwise,
-                "dataset": self.seen_dataset,
-                "identity": identity,
-            }
-        )
+        described = self._describe(self.reranker)
+        return None if described is None else fingerprint({**described, "dataset": self.seen_dataset})
 
-    def _identity(self) -> Mapping[str, object] | None:
-        if not isinstance(self.reranker, HasIdentity):
-            return self.config or None
+    def _describe(self, reranker: Reranker) -> dict[str, object] | None:
+        identity = self._identity(reranker)
+        parts = {name: self._describe(part) for name, part in _parts(reranker).items()}
+        if identity is None or None in parts.values():
+            return None
+        kind = type(reranker)
+        described: dict[str, object] = {
+            "adapter": f"{kind.__module__}.{kind.__qualname__}",
+            "sources": [_source(base) for base in kind.__mro__],
+            "pointwise": reranker.pointwise,
+            "identity": identity,
+        }
+        return described | {"parts": parts} if parts else described
+
+    def _identity(self, reranker: Reranker) -> Mapping[str, object] | None:
+        if not isinstance(reranker, HasIdentity):
+            return self.config or None  # of a part too: it has the settings of all
         try:
-            return dict(self.reranker.identity())
+            return dict(reranker.identity())
         except Exception as error:  # the user's own code may raise anything
             raise ConfigError(f"{self.name}: identity() failed: {type(error).__name__}: {error}") from error
+
+
+def _parts(reranker: Reranker) -> Mapping[str, Reranker]:
+    return reranker.parts if isinstance(reranker, HasParts) else {}
+
+
+def _with_all_parts(reranker: Reranker) -> Iterator[Reranker]:
+    yield reranker
+    for part in _parts(reranker).values():
+        yield from _with_all_parts(part)
+
+
+def _show_dataset(reranker: Reranker, dataset: Dataset) -> Reranker:
+    if isinstance(reranker, HasParts):
+        reranker = reranker.with_parts({name: _show_dataset(part, dataset) for name, part in reranker.parts.items()})
+    return reranker.for_dataset(dataset) if isinstance(reranker, DatasetReranker) else reranker
 
 
 def _source(kind: type) -> str | None:
@@ -101,7 +121,9 @@ def _make_system(reranker: Reranker) -> System:
 
 
 def _check_attributes(name: str, reranker: object) -> None:
-    """Check a reranker that may be a class of the user's own."""
+    """Check a reranker that may be a class of the user's own, and what it is made of before itself."""
+    for part_name, part in (reranker.parts if isinstance(reranker, HasParts) else {}).items():
+        _check_attributes(f"{name}.{part_name}", part)
     if not callable(getattr(reranker, "score", None)):
         raise ConfigError(f"the reranker {name} has no method score; {_NEEDS}")
     if not isinstance(getattr(reranker, "pointwise", None), bool):

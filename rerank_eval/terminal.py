@@ -76,9 +76,11 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     for row in rows[1:]:
         table.add_row(*map(escape, row), style="dim" if row[0] == _CEILING else None)
     console.print(table)
+    last = "(ceiling): the candidates in the order of their judgments."
+    if not _is_judged(result):
+        last = "Kept@k and RBO: how much of the first stage's ranking is left, 1 is all; they say nothing of quality."
     console.print(
-        "Latency: reranker alone, one query at a time on this machine; at depth 0 the first stage. "
-        "(ceiling): the candidates in the order of their judgments.",
+        f"Latency: reranker alone, one query at a time on this machine; at depth 0 the first stage. {last}",
         style="dim",
         highlight=False,
         soft_wrap=True,
@@ -134,10 +136,15 @@ def print_warnings(result: ExperimentResult, console: Console) -> None:
 def _headline(result: ExperimentResult) -> str:
     dataset = result.dataset
     text = (
-        f"{dataset['name']} ({dataset['split']}): {dataset['num_documents']} documents, {dataset['num_queries']} judged queries; "
+        f"{dataset['name']} ({dataset['split']}): {dataset['num_documents']} documents, {dataset['num_queries']} "
+        f"{'judged queries' if _is_judged(result) else 'queries without judgments'}; "
         f"first stage {result.retriever['name']}, {result.retriever['depth']} deep"
     )
     return text if result.status == "complete" else f"{text}; {result.status.upper().replace('_', ' ')}"
+
+
+def _is_judged(result: ExperimentResult) -> bool:
+    return bool(result.dataset.get("is_judged", True))
 
 
 def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -> bool:

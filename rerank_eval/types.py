@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
@@ -116,9 +116,12 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A corpus, the judged queries to run, and the judgments of exactly these queries.
+    """A corpus, the queries to run, and the judgments of exactly these queries; or none at all, for a query log.
 
-    `relevance_level` is the lowest grade that binary measures (RR, AP, R, P) count as relevant.
+    `relevance_level` is the lowest grade that binary measures (RR, AP, R, P) count as relevant. `first_stage` is the run that
+    came with the data, where one did: candidates that `retriever=candidates` returns; no part of the content.
+    `removes_query_document`: the queries are documents themselves, and a document whose doc_id is the query_id is no candidate.
+    `bm25_ndcg10` is the published nDCG@10 of BM25 on these data, where there is one.
 
     Raises:
         DataError: a query comes twice or has no judgment, or there are judgments of another query.
@@ -131,19 +134,28 @@ class Dataset:
     qrels: Qrels
     relevance_level: int = 1
     load_report: LoadReport = field(default_factory=LoadReport)
+    first_stage: Run | None = None
+    removes_query_document: bool = False
+    bm25_ndcg10: float | None = None
 
     def __post_init__(self) -> None:
         """Check that queries and judgments belong together."""
         query_ids = {query.query_id for query in self.queries}
         if len(query_ids) != len(self.queries):
             raise DataError(f"{self.name} has a query_id twice")
-        for query_id in query_ids ^ self.qrels.keys():
+        for query_id in query_ids ^ self.qrels.keys() if self.qrels else ():
             fault = "has no judgment" if query_id in query_ids else "has judgments but is not among the queries"
             raise DataError(f"{self.name}: query {query_id!r} {fault}; leave it out")
 
     def only(self, query: Query) -> "Dataset":
         """Return this dataset with a single query."""
-        return replace(self, queries=(query,), qrels={query.query_id: self.qrels[query.query_id]})
+        qrels = {query.query_id: self.qrels[query.query_id]} if self.is_judged else {}
+        return replace(self, queries=(query,), qrels=qrels)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are judgments; without them quality is unknown, and only latency and rank change are measured."""
+        return bool(self.qrels)
 
     @cached_property
     def sha256(self) -> str:
@@ -158,10 +170,14 @@ class Dataset:
 
 
 class Request(NamedTuple):
-    """What a reranker is given: a query and its candidates in first-stage order."""
+    """What a reranker is given: a query and its candidates in first-stage order.
+
+    `first_stage_scores` has the first stage's score of each document, for rerankers that ask for them; otherwise it is empty.
+    """
 
     query: Query
     documents: tuple[Document, ...]
+    first_stage_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +196,12 @@ class Usage:
         for name, value in vars(self).items():
             if value is not None:
                 object.__setattr__(self, name, operator.index(value))
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Return what two answers took together; a count that one of them does not know is unknown."""
+        pairs = {name: (value, getattr(other, name)) for name, value in vars(self).items()}
+        sums: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
+        return Usage(**sums)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def test_no_scores_leave_the_first_stage_order() -> None:
 def test_a_request_has_the_top_candidates_or_all_there_are(depth: int, count: int) -> None:
     request = make_request(Query("q1", "x"), FIRST_STAGE, depth, CORPUS)
     assert request.documents == tuple((f"d{number}", f"text {number}") for number in range(count))
+    assert request.first_stage_scores == tuple(doc.score for doc in FIRST_STAGE[:count])
 
 
 def test_a_candidate_that_the_corpus_lacks_is_an_error_that_names_query_and_document() -> None:

@@ -150,3 +150,49 @@ def test_a_name_missing_inside_a_module_is_not_reported_as_a_missing_module(modu
 def test_an_object_with_a_target_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs a _target_"):
         check_component(SimpleNamespace(_target_="builtins.dict"), "dataset")
+
+
+def nested(module: str, **inner: object) -> dict[str, object]:
+    """A component with one inside a mapping, one inside a list and one inside that."""
+    deep = {"_target_": f"{module}.Open", "part": {"_target_": f"{module}.MyReranker", "size": 2, **inner}}
+    first = {"_target_": f"{module}.MyReranker", "size": 1}
+    return {"_target_": f"{module}.Open", "parts": {"first": first, "plain": [1, {"two": 3}]}, "listed": [deep]}
+
+
+def test_components_inside_are_checked_without_being_made_and_made_before_the_outer(module: str) -> None:
+    component = nested(module)
+    check_component(component, "retriever")
+    assert not Path("made").exists()
+    made = make_component(component, "retriever")
+    assert made.settings["parts"]["first"].size == 1
+    assert made.settings["parts"]["plain"] == [1, {"two": 3}]
+    assert made.settings["listed"][0].settings["part"].size == 2
+    assert component == nested(module)
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        ({"sise": 3}, r"^retriever\.listed\[0\]\.part has no setting 'sise': did you mean size\?$"),
+        ({"_target_": "no_such_module.X"}, r"^retriever\.listed\[0\]\.part: there is no module 'no_such_module'"),
+        ({"_target_": None}, r"^retriever\.listed\[0\]\.part needs a _target_"),
+    ],
+)
+def test_what_is_wrong_inside_is_told_with_its_place(module: str, inner: dict[str, object], message: str) -> None:
+    for function in (check_component, make_component):
+        if "sise" in inner and function is make_component:
+            continue  # as of an outer component: its settings are checked before it is made
+        with pytest.raises(ConfigError, match=message):
+            function(nested(module, **inner), "retriever")
+
+
+def test_what_a_component_inside_refuses_names_that_component_alone(module: str) -> None:
+    refusing = {"_target_": f"{module}.refuse", "kind": "config"}
+    with pytest.raises(ConfigError, match=r"^retriever\.parts\.bad: size is -1$"):
+        make_component({"_target_": f"{module}.Open", "parts": {"bad": refusing}}, "retriever")
+
+
+def test_a_component_inside_one_that_tells_nothing_of_its_settings_is_checked(module: str) -> None:
+    inner = {"_target_": f"{module}.MyReranker", "size": 1, "sise": 1}
+    with pytest.raises(ConfigError, match=r"^retriever\.part has no setting 'sise'"):
+        check_component({"_target_": "builtins.dict", "part": inner}, "retriever")

@@ -24,8 +24,9 @@ BASE = make_request("q1", "how", [("d1", "one"), ("d2", "two")])
         make_request("q1", "how", [("d2", "two"), ("d1", "one")]),
         make_request("q1", "how", [("d1", "one")]),
         make_request("q1", "how", [("d1", "one"), ("d2", "two"), ("d3", "")]),
+        BASE._replace(first_stage_scores=(2.0, 1.0)),
     ],
-    ids=["query_id", "query text", "doc_id", "document text", "order", "fewer", "more"],
+    ids=["query_id", "query text", "doc_id", "document text", "order", "fewer", "more", "first-stage scores"],
 )
 def test_every_part_of_a_request_changes_the_key(changed: Request) -> None:
     assert answer_key("system", changed) != answer_key("system", BASE)

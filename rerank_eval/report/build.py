@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from rerank_eval.comparability import check_reportable
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.paired import Column, Difference, compare_family, find_intervals
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.changes import Choice, find_changes
-from rerank_eval.report.comparable import check_comparable, drop_unknown
 from rerank_eval.report.decision import (
     Choices,
     Constraint,
@@ -20,7 +20,7 @@ from rerank_eval.report.decision import (
     p95_of,
     usd_of,
 )
-from rerank_eval.report.describe import describe_run, has_total_latency, make_point, warn
+from rerank_eval.report.describe import describe_run, drop_unknown, has_total_latency, make_point, warn
 from rerank_eval.report.labels import label_retriever, label_system
 from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Report, Series
 from rerank_eval.report.overview import average_over_datasets, cross_first_stages
@@ -37,7 +37,7 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
         DataError: the results cannot be compared; the message begins with "not comparable".
         NotEvaluableError: no system has a value at any depth.
     """
-    check_comparable(results)
+    check_reportable(results)
     results = sorted(
         results, key=lambda result: (result.dataset["name"], result.provenance["started"], str(result.path))
     )
@@ -102,11 +102,14 @@ class _Draft:
             raise NotEvaluableError(
                 f"no system has a value at any depth in {results[0].path}; there is nothing to report"
             )
-        self._best = self._find_best()
-        self._make_comparisons()
+        self._is_judged = all(result.is_judged for result in results)
+        if self._is_judged:
+            self._make_comparisons(self._find_best())
 
     def choices(self) -> Choices:
-        """Return what may be chosen."""
+        """Return what may be chosen: without judgments nothing."""
+        if not self._is_judged:
+            return Choices([], [])
         return find_choices(self.series, self._bounds, int(self.results[0].dataset["num_queries"]))
 
     def finish(self, differences: Mapping[_Key, Difference | None], seed: int, num_queries: int) -> DatasetReport:
@@ -133,7 +136,8 @@ class _Draft:
             same_hardware=same_hardware,
             changes=changes,
             warnings=[*warn(self.results, self.series, same_hardware), *self._warnings],
-            matrix=cross_first_stages(self.series, measures[0]),
+            matrix=cross_first_stages(self.series, measures[0]) if self._is_judged else (),
+            is_judged=self._is_judged,
         )
 
     def _add(self, result: RecordedResult, system: SystemResult) -> None:
@@ -172,9 +176,9 @@ class _Draft:
     def _point(self, place: Place) -> Point:
         return next(point for point in self.series[place.series].points if point.depth == place.depth)
 
-    def _make_comparisons(self) -> None:
+    def _make_comparisons(self, best_places: Mapping[str, Place]) -> None:
         for measure in self.results[0].measures:
-            best = self._best[measure]
+            best = best_places[measure]
             for series in self.series:
                 first = self._values(Place(series.index, 0), measure)
                 for point in series.points:
@@ -202,7 +206,9 @@ class _Draft:
         return replace(series, points=points)
 
     def _find_knees(self, seed: int) -> list[dict[str, Knee]]:
-        """Return measure -> knee for each series."""
+        """Return measure -> knee for each series; none without judgments."""
+        if not self._is_judged:
+            return [{} for _ in self.series]
         return [
             {measure: self._find_knee(series, measure, seed) for measure in self.results[0].measures}
             for series in self.series
@@ -219,7 +225,11 @@ class _Draft:
 
     def _shown_choices(self, source: RecordedResult, measure: str) -> list[Choice]:
         return [
-            Choice(series.index, series.system, series.knees[measure].cheapest)
+            Choice(
+                series.index,
+                series.system,
+                series.knees[measure].cheapest if self._is_judged else series.points[-1].depth,
+            )
             for series, (result, _) in zip(self.series, self._sources, strict=True)
             if result is source
         ]

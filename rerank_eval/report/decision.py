@@ -124,6 +124,11 @@ def choose(dataset: DatasetReport, measure: str, choices: Choices) -> tuple[Seri
 def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
     """Return what the results say in a few sentences: the choice, whether it is real, and what is not worth it."""
     where = f"On {dataset.name} ({dataset.num_queries} queries)"
+    if not dataset.is_judged:
+        return (
+            f"{where} there are no judgments, so nothing here says which ranking is better: the tables show latency, and how far each "
+            "reranker moves the first stage's ranking."
+        )
     if 2 ** (1 - dataset.num_queries) > ALPHA:
         return f"{where}: too few queries to say whether a reranker helps; judge more."
     if not choices.points:
@@ -164,6 +169,8 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
 
 def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constraint, choices: Choices) -> str:
     """Return the best point inside the limits, or that none fits, and what the next better one would cost."""
+    if not dataset.is_judged:
+        return f"{dataset.name}: without judgments nothing can be chosen within {constraint}."
     everything = [*choices.first_stages, *choices.points]
     if constraint.max_usd_per_1000 is not None and all(usd_of(point) is None for _, point in choices.points):
         return f"{dataset.name}: no system has a known cost, so the limit of {constraint} cannot be checked."

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from rerank_eval.latency import FEWEST_FOR_P95
@@ -13,6 +14,19 @@ from rerank_eval.results import DepthResult, SystemResult
 def has_total_latency(result: RecordedResult) -> bool:
     """Return whether the first stage was timed with the rerankers."""
     return any(depth.total_latency is not None for system in result.systems for depth in system.depths[1:])
+
+
+def drop_unknown(system: SystemResult, measures: Sequence[str]) -> tuple[SystemResult | None, list[str]]:
+    """Return the system with the depths that have a mean of every measure, and a warning for each that has not."""
+    kept = [depth for depth in system.depths if all(depth.measures[name].mean is not None for name in measures)]
+    warnings = [
+        f"{system.name} at depth {depth.depth}: no query has an answer; it is not shown"
+        for depth in system.depths
+        if depth not in kept
+    ]
+    if len(kept) < 2 or kept[0].depth != 0:
+        return None, warnings
+    return replace(system, depths=kept), warnings
 
 
 def make_point(

@@ -35,7 +35,7 @@ def draw_report(report: Report) -> Sequence[Drawing]:
 
 
 def _draw_dataset(dataset: DatasetReport, measures: Sequence[str]) -> Iterator[tuple[str | None, Plot]]:
-    for measure in measures:
+    for measure in measures if dataset.is_judged else ():
         for draw in (draw_quality_latency, draw_quality_depth, draw_differences, draw_losses, draw_cost):
             plot = draw(dataset, measure)
             if plot is not None:

@@ -1,34 +1,23 @@
 """The tables of the HTML report: each cell as it is read and as the page's script sorts it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.paired import Difference
-from rerank_eval.report.formats import (
-    UNKNOWN,
-    format_difference,
-    format_interval,
-    format_latency_interval,
-    format_milliseconds,
-    format_p,
-    format_score,
-    format_share,
-    format_usd,
+from rerank_eval.report.formats import UNKNOWN, format_difference, format_score, format_share, format_usd
+from rerank_eval.report.html_cells import (
+    Cell,
+    count_cell,
+    difference_cell,
+    estimate_cell,
+    latency_cell,
+    number_cell,
+    test_cell,
 )
-from rerank_eval.report.model import DatasetReport, Estimate, Milliseconds, Point, Report
+from rerank_eval.report.model import DatasetReport, Point, Report
 from rerank_eval.report.selections import distinct_first_stages
 
 _NOTABLE_SHARE = 0.005
 _WELL_JUDGED = 0.995
-
-
-class Cell(NamedTuple):
-    """What is read, smaller text below it, and what it is sorted by: a number, or None where that is the text or unknown."""
-
-    text: str
-    detail: str = ""
-    value: float | None = None
-    is_number: bool = True
 
 
 class Heading(NamedTuple):
@@ -64,7 +53,7 @@ class _Place(NamedTuple):
     point: Point
 
     def row(self, cells: Sequence[Cell]) -> Row:
-        return Row(self.series, self.name, self.full_name, [_count(self.point.depth), *cells])
+        return Row(self.series, self.name, self.full_name, [count_cell(self.point.depth), *cells])
 
 
 def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
@@ -80,6 +69,8 @@ def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str
         Heading("To best", "difference [95%]"),
         Heading("Caveats", is_number=False),
     ]
+    if not dataset.is_judged:
+        return _make_rank_change_table(dataset, measure, labels)
     means = [
         point.estimates[measure].mean for one in dataset.series for point in one.points if measure in point.estimates
     ]
@@ -90,12 +81,12 @@ def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str
         is_best = place.series is not None and estimate is not None and estimate.mean == max(means)
         to_first, to_best = point.to_first_stage.get(measure), point.to_best.get(measure)
         cells = [
-            _estimate(estimate),
-            _count(point.num_queries),
-            _difference(to_first),
-            _test(to_first),
-            _number(to_first.detectable if to_first else None, format_score),
-            Cell("best", value=0.0) if is_best and to_best is None else _difference(to_best),
+            estimate_cell(estimate),
+            count_cell(point.num_queries),
+            difference_cell(to_first),
+            test_cell(to_first),
+            number_cell(to_first.detectable if to_first else None, format_score),
+            Cell("best", value=0.0) if is_best and to_best is None else difference_cell(to_best),
             Cell("; ".join(_caveats(point)) or "none", is_number=False),
         ]
         rows.append(place.row(cells))
@@ -105,6 +96,24 @@ def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str
         rows,
         "Shares of unjudged documents are of the top 10. Differences are paired by query. Holm p is adjusted for all comparisons of this report. Detectable is the smallest true "
         "difference that this query set shows in 80% of cases. Won, tied and lost count queries.",
+    )
+
+
+def _make_rank_change_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
+    headings = [
+        Heading("System", is_number=False),
+        Heading("Depth"),
+        Heading(measure, "mean [95%]"),
+        Heading("n", "queries"),
+    ]
+    rows = [
+        place.row([estimate_cell(place.point.estimates.get(measure)), count_cell(place.point.num_queries)])
+        for place in _places(dataset, labels)
+    ]
+    return TableView(
+        f"{measure} on {dataset.name} per system and depth: what is left of the first stage's ranking; it says nothing of quality",
+        headings,
+        rows,
     )
 
 
@@ -129,13 +138,13 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
         point = place.point
         latencies = (point.own_p50, point.own_p95, point.total_p50, point.total_p95)
         cells = [
-            *(_latency(latency) for latency in latencies),
-            _count(len(point.own_samples_ms) or None),
-            _number(point.usd_per_1000, format_usd),
-            _number(point.judged_at_10, format_share),
-            _number(point.tie_rate, format_share),
-            _number(point.truncated_share, format_share),
-            _count(point.failures),
+            *(latency_cell(latency) for latency in latencies),
+            count_cell(len(point.own_samples_ms) or None),
+            number_cell(point.usd_per_1000, format_usd),
+            number_cell(point.judged_at_10, format_share),
+            number_cell(point.tie_rate, format_share),
+            number_cell(point.truncated_share, format_share),
+            count_cell(point.failures),
         ]
         rows.append(place.row(cells))
     machines = (
@@ -164,8 +173,8 @@ def make_loss_table(dataset: DatasetReport, measure: str, labels: Mapping[str, s
     for place in _places(dataset, labels):
         loss = place.point.losses.get(measure)
         if loss is not None:
-            parts = [_number(part, format_score) for part in (loss.first_stage, loss.ordering, loss.truncation)]
-            rows.append(place.row([*parts, _number(loss.unjudged, format_difference)]))
+            parts = [number_cell(part, format_score) for part in (loss.first_stage, loss.ordering, loss.truncation)]
+            rows.append(place.row([*parts, number_cell(loss.unjudged, format_difference)]))
     return TableView(f"Where {measure} is lost on {dataset.name}; lower is better", headings, rows)
 
 
@@ -182,7 +191,7 @@ def make_knee_table(dataset: DatasetReport, measure: str, labels: Mapping[str, s
         knee = series.knees.get(measure)
         if knee is not None:
             decayed = ", ".join(map(str, knee.decayed)) or "none"
-            cells = [_count(knee.best), _count(knee.cheapest), Cell(decayed, is_number=False)]
+            cells = [count_cell(knee.best), count_cell(knee.cheapest), Cell(decayed, is_number=False)]
             rows.append(Row(number, labels[series.label], series.label, cells))
     return TableView(f"Depths by {measure} on {dataset.name}", headings, rows)
 
@@ -196,7 +205,7 @@ def make_matrix_table(dataset: DatasetReport, measure: str) -> TableView:
         cells = []
         for retriever in retrievers:
             cell = found.get((system, retriever))
-            estimate = Cell(UNKNOWN) if cell is None else _estimate(cell.estimate)
+            estimate = Cell(UNKNOWN) if cell is None else estimate_cell(cell.estimate)
             cells.append(
                 estimate if cell is None else estimate._replace(detail=f"{estimate.detail}, depth {cell.depth}")
             )
@@ -219,7 +228,10 @@ def make_macro_table(report: Report, labels: Mapping[str, str]) -> TableView:
             None,
             labels.get(row.label, row.label),
             row.label,
-            [_count(row.depth), *(_number(row.means.get(measure), format_score) for measure in report.measures)],
+            [
+                count_cell(row.depth),
+                *(number_cell(row.means.get(measure), format_score) for measure in report.measures),
+            ],
         )
         for row in report.macro
     ]
@@ -246,37 +258,3 @@ def _caveats(point: Point) -> Iterator[str]:
         yield f"{format_share(point.tie_rate)} tied"
     if point.judged_at_10 is not None and point.judged_at_10 < _WELL_JUDGED:
         yield f"{format_share(1 - point.judged_at_10)} unjudged"
-
-
-def _number(value: float | None, write: Callable[[float | None], str]) -> Cell:
-    return Cell(write(value), value=value)
-
-
-def _count(value: int | None) -> Cell:
-    return Cell(UNKNOWN if value is None else f"{value:,}", value=value)
-
-
-def _estimate(estimate: Estimate | None) -> Cell:
-    return (
-        Cell(UNKNOWN)
-        if estimate is None
-        else Cell(format_score(estimate.mean), format_interval(estimate), estimate.mean)
-    )
-
-
-def _difference(difference: Difference | None) -> Cell:
-    if difference is None:
-        return Cell(UNKNOWN)
-    return Cell(format_difference(difference.mean), format_interval(difference), difference.mean)
-
-
-def _test(difference: Difference | None) -> Cell:
-    if difference is None:
-        return Cell(UNKNOWN)
-    return Cell(format_p(difference.p), f"{difference.wins} / {difference.ties} / {difference.losses}", difference.p)
-
-
-def _latency(latency: Milliseconds | None) -> Cell:
-    if latency is None:
-        return Cell(UNKNOWN)
-    return Cell(format_milliseconds(latency.value), format_latency_interval(latency), latency.value)

@@ -117,6 +117,7 @@ class DatasetReport:
     """All that is shown of one dataset.
 
     `fronts` maps measure -> the Pareto-optimal places for quality against total p95 latency; `cost_fronts` against cost.
+    Without judgments (`is_judged` is False) the estimates say how far rankings changed, and nothing is compared or chosen.
     `same_hardware` is False where latencies come from several machines and are not on one axis.
     """
 
@@ -131,6 +132,7 @@ class DatasetReport:
     changes: Sequence[QueryChange]
     warnings: Sequence[str]
     matrix: Sequence[MatrixCell] = ()
+    is_judged: bool = True
 
 
 class MacroRow(NamedTuple):

@@ -10,7 +10,7 @@ def average_over_datasets(datasets: Sequence[DatasetReport], measures: Sequence[
 
     Of several runs of one system over one first stage the newest counts.
     """
-    if len(datasets) < 2:
+    if len(datasets) < 2 or not all(dataset.is_judged for dataset in datasets):
         return []
     tables = [_points_by_name(dataset) for dataset in datasets]
     common = [key for key in tables[0] if all(key in table for table in tables)]

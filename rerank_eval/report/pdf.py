@@ -121,8 +121,8 @@ def _state_facts(report: Report) -> list[str]:
     for dataset in report.datasets:
         retrievers = ", ".join(dict.fromkeys(shorten(series.retriever, 60) for series in dataset.series))
         lines.append(
-            f"{shorten(dataset.name, 80)} ({dataset.split}): {dataset.num_documents} documents, {dataset.num_queries} judged "
-            f"queries; {len(dataset.series)} systems; first stage {retrievers}"
+            f"{shorten(dataset.name, 80)} ({dataset.split}): {dataset.num_documents} documents, {dataset.num_queries} "
+            f"{'judged queries' if dataset.is_judged else 'queries without judgments'}; {len(dataset.series)} systems; first stage {retrievers}"
         )
     return [
         *lines,

@@ -139,7 +139,9 @@ def _dataset_tables(
             list(_knees(dataset, labels)),
         ),
         qualities=[
-            _quality_table(f"quality-{name}-{measure_names[measure]}", f"{measure} {on}", measure, places)
+            (_quality_table if dataset.is_judged else _rank_change_table)(
+                f"quality-{name}-{measure_names[measure]}", f"{measure} {on}", measure, places
+            )
             for measure in measures
         ],
         costs=make_table(
@@ -225,6 +227,19 @@ def _quality_table(name: str, what: str, measure: str, places: Sequence[_Place])
         f"{what} with 95% intervals; differences are paired by query, p is adjusted for all comparisons of the report"
     )
     rows = [place.as_row() | _quality(place.point, measure, max(means)) for place in places] if means else []
+    return make_table(name, title, rows, _QUALITY_NUMBERS)
+
+
+def _rank_change_table(name: str, what: str, measure: str, places: Sequence[_Place]) -> Table:
+    title = f"{what} with 95% intervals: what is left of the first stage's ranking; it says nothing of quality"
+    rows: list[Row] = [
+        place.as_row()
+        | {
+            "mean [95% interval]": show_estimate(place.point.estimates.get(measure)),
+            "queries": place.point.num_queries,
+        }
+        for place in places
+    ]
     return make_table(name, title, rows, _QUALITY_NUMBERS)
 
 

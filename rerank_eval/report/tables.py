@@ -222,6 +222,9 @@ def _change(change: QueryChange, label: str) -> Row:
 
 
 def _dtype(values: Sequence[Value]) -> str:
-    """Return a type in which a missing value stays missing, and counts do not become fractions."""
+    """Return a type in which a missing value stays missing, and counts do not become fractions.
+
+    Text is kept by Python, since pyarrow, where it is installed, refuses lone surrogates.
+    """
     kinds = {type(value) for value in values} - {type(None)}
-    return "string" if str in kinds else "Int64" if kinds == {int} else "Float64"
+    return "string[python]" if str in kinds else "Int64" if kinds == {int} else "Float64"
