@@ -2,40 +2,55 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from rerank_eval.errors import ConfigError, DataError, shortened
 
 OnBadLine = Literal["error", "skip"]
+Item = TypeVar("Item")
 Record = TypeVar("Record")
 
 _LONGEST_LINE = 64 * 1024 * 1024
+_LARGEST_RATIO = 200  # text packs to a tenth, a table of few words to a hundredth, a bomb to a thousandth
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    r"""Yield (line number from 1, line without its end) of every line that is not blank; lines end at ``\n`` only.
+def read_raw_lines(path: Path) -> Iterator[bytes]:
+    r"""Yield every line with its end, without a BOM; lines end at ``\n`` only.
 
     Raises:
-        DataError: the file cannot be read, or has a line of more than 64 MiB.
+        DataError: the file cannot be read, has a line of more than 64 MiB, or is a gzip file that unpacks to more than 200
+            times its size.
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            number = 0
+            most = max(_LONGEST_LINE, _LARGEST_RATIO * path.stat().st_size) if path.suffix == ".gz" else None
+            size = number = 0
             while raw := file.readline(_LONGEST_LINE):
                 number += 1
+                size += len(raw)
                 if len(raw) == _LONGEST_LINE:
                     raise DataError("the line is longer than 64 MiB", path, number)
-                if number == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
-                line = raw.removesuffix(b"\n").removesuffix(b"\r")
-                if line.strip():
-                    yield number, line
+                if most is not None and size > most:
+                    raise DataError(f"unpacks to more than {_LARGEST_RATIO} times its size; unpack it yourself", path)
+                yield raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
     except FileNotFoundError as error:
         raise DataError("no such file", path) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot be read: {error}", path) from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, line without its end) of every line that is not blank.
+
+    Raises:
+        DataError: as `read_raw_lines`.
+    """
+    for number, raw in enumerate(read_raw_lines(path), start=1):
+        line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if line.strip():
+            yield number, line
 
 
 class LineReader:
@@ -51,12 +66,19 @@ class LineReader:
 
     def records(self, path: Path, parse: Callable[[str], Record]) -> Iterator[tuple[int, Record]]:
         """Yield (line number, parsed line); `parse` raises ValueError with the reason for a bad one."""
-        for number, line in read_lines(path):
+        return self.parse_all(path, read_lines(path), lambda line: parse(_decode(line)))
+
+    def parse_all(
+        self, path: Path | str, items: Iterable[tuple[int, Item]], parse: Callable[[Item], Record]
+    ) -> Iterator[tuple[int, Record]]:
+        """Yield (line number, parsed item) for files whose records are not lines; `parse` as in `records`."""
+        for number, item in items:
             try:
-                record = parse(_decode(line))
+                record = parse(item)
             except ValueError as error:
                 if self._on_bad_line == "error":
-                    raise DataError(f"{error}: {shortened(line.decode(errors='replace'))}", path, number) from error
+                    shown = item.decode(errors="replace") if isinstance(item, bytes) else str(item)
+                    raise DataError(f"{error}: {shortened(shown)}", path, number) from error
                 self.skipped_lines += 1
                 continue
             yield number, record

@@ -80,6 +80,22 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
         list(read_lines(path))
 
 
+def test_a_gzip_file_that_unpacks_to_more_than_two_hundred_times_its_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb") as file:
+        for _ in range(66):
+            file.write(bytes((1 << 20) - 1) + b"\n")
+    with pytest.raises(DataError, match=r"bomb\.gz: unpacks to more than 200 times its size"):
+        list(read_lines(path))
+
+
+def test_a_table_of_few_words_packs_well_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "qrels.gz"
+    lines = [b"%d 0 %d 0\n" % (number // 100, number) for number in range(100_000)]
+    path.write_bytes(gzip.compress(b"".join(lines)))
+    assert sum(1 for _ in read_lines(path)) == 100_000
+
+
 def test_a_bad_line_is_an_error_with_place_reason_and_shortened_line(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("1\n\n2\n" + "x\t" * 500)
@@ -111,6 +127,15 @@ def test_skip_counts_every_bad_line_and_keeps_every_good_one(
     kept = list(reader.records(path, number_of))
     assert kept == [(number, 7) for number, line in enumerate(lines, 1) if line == "7"]
     assert reader.skipped_lines == lines.count("x")
+
+
+def test_records_that_are_no_lines_are_parsed_by_the_same_rules() -> None:
+    items = [(1, ["7"]), (4, ["x"]), (5, ["8"])]
+    reader = LineReader("skip")
+    assert list(reader.parse_all("log", items, lambda cells: number_of(cells[0]))) == [(1, 7), (5, 8)]
+    assert reader.skipped_lines == 1
+    with pytest.raises(DataError, match=r"log:4: not a number: \['x'\]"):
+        list(LineReader().parse_all("log", items, lambda cells: number_of(cells[0])))
 
 
 def test_on_bad_line_knows_two_values() -> None:

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from rerank_eval.cli import CONF
 from rerank_eval.components import check_component
+from rerank_eval.configuration import CONF
 from rerank_eval.paths import check_name
 from rerank_eval.settings import Settings
 from tests.conftest import Compose
 
 
 def choices(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    """Return the names as a user writes them; those in a folder of the group are FOLDER/NAME."""
+    return sorted(path.relative_to(CONF / group).with_suffix("").as_posix() for path in (CONF / group).rglob("*.yaml"))
 
 
 def path_of(group: str, choice: str) -> Path:
@@ -22,7 +23,8 @@ def path_of(group: str, choice: str) -> Path:
 @pytest.mark.parametrize("group", ["dataset", "retriever", "reranker", "experiment"])
 def test_every_group_has_choices_that_can_name_a_file(group: str) -> None:
     assert choices(group)
-    assert [check_name(choice, group) for choice in choices(group)] == choices(group)
+    for choice in choices(group):
+        assert [check_name(part, group) for part in choice.split("/")] == choice.split("/")
 
 
 @pytest.mark.parametrize("choice", choices("reranker"))

@@ -177,6 +177,15 @@ def test_queries_of_another_split_cannot_be_evaluated(make: Make) -> None:
         evaluate(dataset, BM25(), [NoReranker()], QUICK)
 
 
+def test_without_a_split_all_queries_are_there_and_none_is_judged(make: Make) -> None:
+    dataset = load_beir_dir(make(queries=[*QUERIES, '{"_id": "q3", "text": "two"}']), split=None)
+    assert (dataset.split, dataset.is_judged, dataset.qrels) == ("unjudged", False, {})
+    assert [query.query_id for query in dataset.queries] == ["q1", "q2", "q3"]
+    assert dataset.load_report == LoadReport()
+    result = evaluate(dataset, BM25(), [NoReranker()], QUICK)
+    assert any(warning.startswith("data: the queries have no judgments") for warning in result.warnings)
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "/etc", "..", ".hidden", "", "a\x00b", "a" * 101, "a\\b", "x\n"])
 def test_names_that_could_leave_a_folder_are_refused(make: Make, name: str) -> None:
     path = make()
