@@ -65,7 +65,8 @@ def main() -> None:
     data = shared_data("trec-dl-2019")
     with tempfile.TemporaryDirectory() as folder:
         run = run_python(
-            *("-m", "rerank_eval", "+experiment=msmarco", f"dataset.path={data}", "retriever=run_file"),
+            *("-m", "rerank_eval", "+experiment=msmarco", "dataset=beir_dir", f"dataset.path={data}"),
+            *("dataset.relevance_level=2", "retriever=run_file"),
             *(f"retriever.path={data}/runs/bm25.top100.trec", "reranker=[none,minilm]", "depths=[10,20,50,100]"),
             f"output_dir={folder}",
         )

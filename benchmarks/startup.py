@@ -37,7 +37,9 @@ def main() -> None:
     data = shared_data("trec-dl-2019")
     with tempfile.TemporaryDirectory() as folder:
         run = (
-            *("-m", "rerank_eval", "+experiment=msmarco", f"dataset.path={data}", f"output_dir={Path(folder)}"),
+            *("-m", "rerank_eval", "+experiment=msmarco", "dataset=beir_dir", f"dataset.path={data}"),
+            *("dataset.relevance_level=2", "retriever=run_file", f"retriever.path={data}/runs/bm25.top100.trec"),
+            f"output_dir={Path(folder)}",
             *("reranker=[none,minilm]", "depths=[10,20,50,100]"),
         )
         first = time_process(*run, "latency.queries=0")

@@ -1,18 +1,17 @@
 """The command: composes the configuration, checks all of it, makes the parts, evaluates, writes, prints.
 
-The only importer of hydra and omegaconf. Exit codes: 0 done, 1 regression (compare), 2 wrong setting or input, 3 no result to trust, 130 interrupted.
+With configuration the only importer of hydra and omegaconf. Exit codes: 0 done, 1 regression (compare), problem (check-data --strict) or
+other figure (verify), 2 wrong setting or input, 3 no result to trust, 130 interrupted.
 """
 
 import io
-import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,17 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.commands import COMMANDS, run_command
-from rerank_eval.components import check_component, make_component
 from rerank_eval.composition import explain_composition
-from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, nearest, printable
+from rerank_eval.configuration import CONF, check_components, evaluate_configuration, make_settings, to_plain
+from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, printable
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
-    from rerank_eval.protocols import Progress
     from rerank_eval.results import ExperimentResult
-    from rerank_eval.settings import Settings
-
-_CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
-CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent / "conf"
 
 
 def main() -> NoReturn:
@@ -66,11 +60,13 @@ def main() -> NoReturn:
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
-    """Run a command that reads results; a bug must not end like a regression, with Python's exit code 1."""
+    """Run one of `COMMANDS`; a bug must not end like a regression, with Python's exit code 1."""
     try:
         return run_command(name, arguments)
     except RerankEvalError:
         raise
+    except OSError as error:
+        return _fail(f"{error.strerror or error}: {error.filename or ''}", 3)
     except Exception:
         traceback.print_exc()
         return _fail("this is a bug of rerank_eval; nothing was evaluated", 3)
@@ -133,18 +129,17 @@ def _run(config: DictConfig) -> int:
     from rerank_eval.runner import EvaluationInterrupted
     from rerank_eval.terminal import ProgressBars, print_result, print_warnings
 
-    plain = _to_plain(config)
-    settings = _make_settings(plain)
+    plain = to_plain(config)
+    settings = make_settings(plain)
     started_in = Path.cwd()
     output_dir = started_in / Path(str(plain["output_dir"])).expanduser()
     experiment = resolve_inside(output_dir, str(plain["experiment_name"]))
-    for where, component in _components(plain).items():
-        check_component(component, where)
+    check_components(plain)
     messages = Console(stderr=True)
     code = 0
     with ProgressBars(messages) as progress:
         try:
-            result = _evaluate(plain, settings, progress)
+            result = evaluate_configuration(plain, settings, progress)
         except EvaluationInterrupted as interrupt:
             result, code = interrupt.result, 130
     parent = resolve_inside(experiment, str(result.dataset["name"]))
@@ -172,79 +167,3 @@ def _too_many_failures(result: "ExperimentResult", max_error_rate: float) -> str
     nothing_left = any(system.has_no_value for system in result.systems)
     limit = "so a mean has no query left" if nothing_left else f"above max_error_rate={max_error_rate}"
     return f"failed queries: {failed} of {result.dataset['num_queries']}, {limit}; the result is marked not_evaluable"
-
-
-def _evaluate(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":
-    from rerank_eval.latency import timed
-    from rerank_eval.runner import evaluate
-    from rerank_eval.systems import System
-
-    progress.start("loading the dataset", 1)
-    dataset = make_component(plain["dataset"], "dataset")
-    retriever = make_component(plain["retriever"], "retriever")
-    systems = []
-    for name, component in plain["rerankers"].items():
-        progress.start(f"loading {name}", 1)
-        reranker, nanoseconds = timed(partial(make_component, component, f"rerankers.{name}"))
-        systems.append(System(name, reranker, component, nanoseconds / 1e9))
-    return evaluate(dataset, retriever, systems, settings, progress)
-
-
-def _to_plain(config: DictConfig) -> dict[str, Any]:
-    """Return the configuration as plain values, every interpolation resolved, with no setting missing or unknown."""
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    if not isinstance(plain, dict):
-        raise ConfigError("the configuration is not a mapping")
-    _check_keys(plain, _SETTINGS, "")
-    try:
-        json.dumps(plain, allow_nan=False)
-    except ValueError as error:
-        raise ConfigError("a setting is NaN or infinite; settings are finite numbers") from error
-    for section, names in _SECTIONS.items():
-        _check_keys(plain[section], names, f"{section}.")
-    return {str(name): value for name, value in plain.items()}
-
-
-_SECTIONS = {"latency": ("queries", "repetitions", "warmup"), "store": ("path", "timeout_s")}
-_SETTINGS = (
-    *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
-    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", *_SECTIONS),
-)
-
-
-def _check_keys(found: object, names: Sequence[str], prefix: str) -> None:
-    if not isinstance(found, dict):
-        raise ConfigError(f"{prefix.rstrip('.')} is {found!r}; it has the settings {', '.join(names)}")
-    for name in found:
-        if name not in names:
-            raise ConfigError(f"there is no setting {prefix}{name}: {nearest(str(name), names)}")
-    for name in names:
-        if name not in found:
-            raise ConfigError(f"the setting {prefix}{name} is missing")
-
-
-def _components(plain: Mapping[str, Any]) -> dict[str, Any]:
-    rerankers = plain["rerankers"]
-    if not isinstance(rerankers, dict) or not rerankers:
-        raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
-    named = {f"rerankers.{name}": component for name, component in rerankers.items()}
-    return {"dataset": plain["dataset"], "retriever": plain["retriever"], **named}
-
-
-def _make_settings(plain: Mapping[str, Any]) -> "Settings":
-    from rerank_eval.settings import LatencySettings, Settings
-
-    for name in ("depths", "measures"):
-        if not isinstance(plain[name], list):
-            raise ConfigError(f"{name} is {plain[name]!r}; write a list, e.g. '{name}=[{plain[name]}]'")
-    store_path = plain["store"]["path"]
-    return Settings(
-        depths=plain["depths"],
-        measures=plain["measures"],
-        retrieval_depth=plain["retrieval_depth"],
-        seed=plain["seed"],
-        latency=LatencySettings(**plain["latency"]),
-        store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
-        store_timeout_s=plain["store"]["timeout_s"],
-        max_error_rate=plain["max_error_rate"],
-    )

@@ -1,8 +1,8 @@
-"""The commands that read results: report, compare, baseline. Their parts are imported when one is called."""
+"""The commands besides a run: report, compare, baseline, check-data, verify. Their parts are imported when one is called."""
 
 from collections.abc import Sequence
 
-COMMANDS = ("report", "compare", "baseline")
+COMMANDS = ("report", "compare", "baseline", "check-data", "verify")
 
 
 def run_command(name: str, arguments: Sequence[str]) -> int:
@@ -15,6 +15,14 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
         from rerank_eval.report_command import run_report
 
         return run_report(arguments)
+    if name == "check-data":
+        from rerank_eval.check_data import run_check_data
+
+        return run_check_data(arguments)
+    if name == "verify":
+        from rerank_eval.verify import run_verify
+
+        return run_verify(arguments)
     from rerank_eval.gate_commands import run_baseline, run_compare
 
     return run_compare(arguments) if name == "compare" else run_baseline(arguments)

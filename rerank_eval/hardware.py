@@ -16,7 +16,7 @@ def describe_hardware() -> Mapping[str, object]:
         "processor": information.get("model name") or platform.processor() or platform.machine(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "usable_cores": available_cores(),
         "vector_instructions": vector_instructions(),
         "memory_gib": round(int(memory) / 2**20, 1) if memory.isdigit() else None,
         "operating_system": platform.platform(),
@@ -28,6 +28,11 @@ def vector_instructions() -> Sequence[str] | None:
     information = _read_proc("/proc/cpuinfo")
     flags = set((information.get("flags") or information.get("Features") or "").split())
     return [name for name in _VECTOR_SETS if name in flags] if flags else None
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_proc(path: str) -> Mapping[str, str]:

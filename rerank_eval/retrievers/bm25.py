@@ -1,10 +1,9 @@
 """BM25 by bm25s (Lù, 2024, https://arxiv.org/abs/2407.03618), Lucene's variant."""
 
-import hashlib
-import json
+import heapq
 import math
-import shutil
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,17 @@ from typing import Any
 import bm25s
 import numpy as np
 import Stemmer
+from numpy.typing import NDArray
 
 from rerank_eval.cache import build_folder, cache_root
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import ConfigError, DataError, nearest
 from rerank_eval.fingerprint import fingerprint
+from rerank_eval.protocols import Progress, SilentProgress
+from rerank_eval.retrievers.bm25_index import load_index, write_index
 from rerank_eval.types import Dataset, Ranking, Run
 
-_DONE = "rerank_eval.json"
+_GROUP_SIZE = 64
 
 
 class BM25:
@@ -48,7 +50,8 @@ class BM25:
             raise ConfigError(f"retriever.k1 is {k1} and retriever.b is {b}; k1 must be at least 0, b between 0 and 1")
         if stemmer is not None and stemmer not in Stemmer.algorithms():
             raise ConfigError(f"retriever.stemmer {stemmer!r} is unknown: {nearest(stemmer, Stemmer.algorithms())}")
-        self._parameters = {"k1": float(k1), "b": float(b), "stopwords": stopwords, "stemmer": stemmer}
+        self._k1, self._b = float(k1), float(b)
+        self._parameters = {"k1": self._k1, "b": self._b, "stopwords": stopwords, "stemmer": stemmer}
         self._stopwords = [] if stopwords is None else stopwords
         self._stemmer = None if stemmer is None else Stemmer.Stemmer(stemmer)
         try:
@@ -58,13 +61,23 @@ class BM25:
         self._index_dir = cache_root() / "bm25" if index_dir is None else Path(index_dir)
         self._loaded: tuple[str, bm25s.BM25, list[str]] | None = None
 
+    def build_index(self, corpus: Corpus, progress: Progress) -> None:
+        """Load the index of this corpus, or build it; a build that was interrupted is gone on with.
+
+        Raises:
+            DataError: the corpus is empty, or has no word.
+            NotEvaluableError: the disk is full, or another process has been building the same index for an hour.
+        """
+        self._index(corpus, progress)
+
     def retrieve(self, dataset: Dataset, depth: int) -> Run:
         """Return the top `depth` documents with a score above 0, or fewer; the index is built if it is missing.
 
         Raises:
-            DataError: the corpus is empty.
+            DataError: the corpus is empty, or has no word.
+            NotEvaluableError: as for `build_index`.
         """
-        index, doc_ids = self._index(dataset.corpus)
+        index, doc_ids = self._index(dataset.corpus, SilentProgress())
         run = {}
         for query, tokens in zip(dataset.queries, self._tokenize([q.text for q in dataset.queries]), strict=True):
             known = index.get_tokens_ids(tokens)
@@ -78,64 +91,49 @@ class BM25:
         """Return the parameters and the versions of the libraries that tokenise and score."""
         return self._parameters | {name: version(name) for name in ("bm25s", "PyStemmer")}
 
-    def _tokenize(self, texts: list[str]) -> list[list[str]]:
-        tokens: list[list[str]] = bm25s.tokenize(
-            texts, stopwords=self._stopwords, stemmer=self._stemmer, return_ids=False, show_progress=False
+    def _tokenize(self, texts: list[str], return_ids: bool = False) -> Any:
+        return bm25s.tokenize(
+            texts, stopwords=self._stopwords, stemmer=self._stemmer, return_ids=return_ids, show_progress=False
         )
-        return tokens
 
-    def _index(self, corpus: Corpus) -> tuple[bm25s.BM25, list[str]]:
+    def _index(self, corpus: Corpus, progress: Progress) -> tuple[bm25s.BM25, list[str]]:
         if self._loaded is None or self._loaded[0] != corpus.sha256:
             if not len(corpus):
                 raise DataError("the corpus has no document")
             folder = self._index_dir / fingerprint({**self.identity(), "corpus": corpus.sha256})
-            self._loaded = (corpus.sha256, self._load_or_build(corpus, folder), corpus.doc_ids)
+            build_folder(
+                folder,
+                lambda unfinished: self._build(unfinished, corpus, progress),
+                description={**self.identity(), "corpus_sha256": corpus.sha256, "num_documents": len(corpus)},
+                resumable=True,
+                note=progress.note,
+            )
+            self._loaded = (corpus.sha256, load_index(folder), corpus.doc_ids)
         return self._loaded[1], self._loaded[2]
 
-    def _load_or_build(self, corpus: Corpus, folder: Path) -> bm25s.BM25:
-        if folder.exists() and not _is_intact(folder):  # damaged: an index can always be built again
-            shutil.rmtree(folder)
-        if not folder.exists():
-            build_folder(folder, lambda unfinished: self._build(corpus, unfinished))
-        return bm25s.BM25.load(folder)
-
-    def _build(self, corpus: Corpus, folder: Path) -> None:
-        index = bm25s.BM25(method="lucene", k1=self._parameters["k1"], b=self._parameters["b"])
-        tokens = bm25s.tokenize(
-            list(corpus.texts()), stopwords=self._stopwords, stemmer=self._stemmer, show_progress=False
-        )
-        if not tokens.vocab:
-            raise DataError("no document of the corpus has a word to index")
-        index.index(tokens, show_progress=False)
-        index.save(folder, show_progress=False)
-        description = {
-            **self.identity(),
-            "corpus_sha256": corpus.sha256,
-            "num_documents": len(corpus),
-            "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
-        }
-        (folder / _DONE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+    def _build(self, folder: Path, corpus: Corpus, progress: Progress) -> None:
+        write_index(folder, corpus, partial(self._tokenize, return_ids=True), self._k1, self._b, progress)
 
 
-def _is_intact(folder: Path) -> bool:
-    """Return whether every file of the index is there with the content it was written with."""
-    try:
-        files = json.loads((folder / _DONE).read_text(encoding="utf-8"))["files"]
-        return all(_sha256(folder / name) == sha256 for name, sha256 in files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _top(scores: Any, doc_ids: list[str], depth: int) -> Ranking:
+def _top(scores: NDArray[Any], doc_ids: list[str], depth: int) -> Ranking:
     """Return the `depth` best by (score, doc_id) descending; a tie at the cut is decided by doc_id too."""
-    positive = np.flatnonzero(scores > 0)
-    if len(positive) > depth:
-        threshold = np.partition(scores[positive], len(positive) - depth)[len(positive) - depth]
-        positive = positive[scores[positive] >= threshold]
-    ranking = Ranking((doc_ids[position], scores[position]) for position in positive)
-    return Ranking(ranking[:depth])
+    reached = _reached(scores, depth)
+    positions = np.flatnonzero(scores >= reached if reached > 0 else scores > 0)
+    if len(positions) > depth:
+        found = scores[positions]
+        last = np.partition(found, -depth)[-depth]
+        above, tied = positions[found > last], positions[found == last].tolist()
+        positions = np.append(above, heapq.nlargest(depth - len(above), tied, key=doc_ids.__getitem__))
+    return Ranking(zip([doc_ids[position] for position in positions.tolist()], scores[positions].tolist(), strict=True))
+
+
+def _reached(scores: NDArray[Any], depth: int) -> float:
+    """Return a score that at least `depth` documents reach, near the best such; 0 where there are few documents.
+
+    The maximum of each group of documents is reached in that group, and taken much faster than all scores are sorted.
+    """
+    num_groups = len(scores) // _GROUP_SIZE
+    if num_groups < depth:
+        return 0.0
+    maxima = scores[: num_groups * _GROUP_SIZE].reshape(_GROUP_SIZE, num_groups).max(axis=0)
+    return float(np.partition(maxima, -depth)[-depth])

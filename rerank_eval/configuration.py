@@ -1,0 +1,135 @@
+"""What the command line configures: composed by hydra, with every setting checked, and made into parts.
+
+With cli the only importer of hydra and omegaconf.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rerank_eval.components import check_component, make_component
+from rerank_eval.composition import explain_composition
+from rerank_eval.errors import ConfigError, nearest
+
+if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
+    from rerank_eval.protocols import Progress
+    from rerank_eval.results import ExperimentResult
+    from rerank_eval.settings import Settings
+
+_CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
+CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent / "conf"
+
+_SECTIONS = {"latency": ("queries", "repetitions", "warmup"), "store": ("path", "timeout_s")}
+_SETTINGS = (
+    *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
+    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", *_SECTIONS),
+)
+
+
+def compose(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what these overrides of conf/config.yaml make, as `to_plain` does; for commands other than a run.
+
+    Raises:
+        ConfigError: an override is wrong; the message has the nearest valid names.
+    """
+    for word in overrides:
+        if "=" not in word and not word.startswith("~"):
+            raise ConfigError(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them")
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return to_plain(hydra.compose("config", list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain_composition(error, CONF)) from error
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, every interpolation resolved, with no setting missing or unknown.
+
+    Raises:
+        ConfigError: a setting is missing, unknown or no finite number.
+        OmegaConfBaseException: a value is missing or cannot be resolved.
+    """
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if not isinstance(plain, dict):
+        raise ConfigError("the configuration is not a mapping")
+    _check_keys(plain, _SETTINGS, "")
+    try:
+        json.dumps(plain, allow_nan=False)
+    except ValueError as error:
+        raise ConfigError("a setting is NaN or infinite; settings are finite numbers") from error
+    for section, names in _SECTIONS.items():
+        _check_keys(plain[section], names, f"{section}.")
+    return {str(name): value for name, value in plain.items()}
+
+
+def _check_keys(found: object, names: Sequence[str], prefix: str) -> None:
+    if not isinstance(found, dict):
+        raise ConfigError(f"{prefix.rstrip('.')} is {found!r}; it has the settings {', '.join(names)}")
+    for name in found:
+        if name not in names:
+            raise ConfigError(f"there is no setting {prefix}{name}: {nearest(str(name), names)}")
+    for name in names:
+        if name not in found:
+            raise ConfigError(f"the setting {prefix}{name} is missing")
+
+
+def check_components(plain: Mapping[str, Any]) -> None:
+    """Check that dataset, first stage and rerankers exist and take their settings, without making them.
+
+    Raises:
+        ConfigError: one does not, or there is no reranker.
+    """
+    rerankers = plain["rerankers"]
+    if not isinstance(rerankers, dict) or not rerankers:
+        raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
+    named = {f"rerankers.{name}": component for name, component in rerankers.items()}
+    for where, component in {"dataset": plain["dataset"], "retriever": plain["retriever"], **named}.items():
+        check_component(component, where)
+
+
+def make_settings(plain: Mapping[str, Any]) -> "Settings":
+    """Return the top-level settings.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    from rerank_eval.settings import LatencySettings, Settings
+
+    for name in ("depths", "measures"):
+        if not isinstance(plain[name], list):
+            raise ConfigError(f"{name} is {plain[name]!r}; write a list, e.g. '{name}=[{plain[name]}]'")
+    store_path = plain["store"]["path"]
+    return Settings(
+        depths=plain["depths"],
+        measures=plain["measures"],
+        retrieval_depth=plain["retrieval_depth"],
+        seed=plain["seed"],
+        latency=LatencySettings(**plain["latency"]),
+        store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
+        store_timeout_s=plain["store"]["timeout_s"],
+        max_error_rate=plain["max_error_rate"],
+    )
+
+
+def evaluate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":
+    """Make dataset, first stage and rerankers, and return what `runner.evaluate` finds."""
+    from rerank_eval.latency import timed
+    from rerank_eval.runner import evaluate
+    from rerank_eval.systems import System
+
+    progress.start("loading the dataset", 1)
+    dataset = make_component(plain["dataset"], "dataset", progress=progress)
+    retriever = make_component(plain["retriever"], "retriever")
+    systems = []
+    for name, component in plain["rerankers"].items():
+        progress.start(f"loading {name}", 1)
+        reranker, nanoseconds = timed(partial(make_component, component, f"rerankers.{name}"))
+        systems.append(System(name, reranker, component, nanoseconds / 1e9))
+    return evaluate(dataset, retriever, systems, settings, progress)
