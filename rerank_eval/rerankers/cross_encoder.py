@@ -1,15 +1,11 @@
 """Any cross-encoder that sentence-transformers can load, by model id or folder."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from rerank_eval.errors import ConfigError, MissingExtraError
+from rerank_eval.errors import ConfigError
+from rerank_eval.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
 from rerank_eval.types import Request, Scores, Usage
-
-_DTYPES = ("float32", "float16", "bfloat16")
 
 
 class CrossEncoder:
@@ -40,39 +36,30 @@ class CrossEncoder:
             MissingExtraError: sentence-transformers is not installed.
             ConfigError: the model cannot be loaded, is no cross-encoder, has more than one label, or a parameter is out of range.
         """
-        if dtype not in _DTYPES:
-            raise ConfigError(f"dtype {dtype!r} is unknown; valid: {', '.join(_DTYPES)}")
         if batch_size < 1 or (max_length is not None and max_length < 4):
             raise ConfigError(f"batch_size is {batch_size} and max_length {max_length}; at least 1 and 4")
-        if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
-            raise ConfigError(f"the model folder {model} does not exist")
         self.name = name
         self._batch_size = batch_size
-        self._torch, sentence_transformers = _import_libraries()
-        try:
+        self._torch, sentence_transformers = import_torch("sentence_transformers")
+        number_type = torch_dtype(self._torch, dtype)
+        files = find_model(model, revision, local_files_only, trust_remote_code)
+        with loading(model):
             self._model = sentence_transformers.CrossEncoder(
-                str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model,
-                revision=revision,
+                str(files.folder),
                 device=device,
                 max_length=max_length,
                 local_files_only=local_files_only,
                 trust_remote_code=trust_remote_code,
-                model_kwargs={"dtype": getattr(self._torch, dtype), "use_safetensors": True},
+                model_kwargs={"dtype": number_type, "use_safetensors": True},
             )
-        except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-            raise ConfigError(f"the model {model!r} cannot be loaded: {error}") from error
         if self._model.num_labels != 1:
             raise ConfigError(f"the model {model!r} has {self._model.num_labels} labels; a reranker has one")
         _check_head(model, self._model)
         self._identity = {
-            "model": model,
-            "revision": getattr(self._model.config, "_commit_hash", None) or revision,
-            "files_sha256": _hash_folder(Path(model).expanduser()),
-            "device": str(self._model.device),
-            "dtype": dtype,
+            **files.identity(),
             "max_length": self._model.max_seq_length,
             "batch_size": batch_size,
-            **{package: version(package) for package in ("sentence-transformers", "transformers", "torch")},
+            **torch_environment(self._model.device, dtype),
         }
 
     def score(self, request: Request) -> Scores:
@@ -123,15 +110,6 @@ class CrossEncoder:
         return self._identity
 
 
-def _import_libraries() -> tuple[Any, Any]:
-    try:
-        import sentence_transformers
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(error.name or "sentence-transformers", "sentence-transformers") from error
-    return torch, sentence_transformers
-
-
 def _check_head(name: str, model: Any) -> None:
     """Refuse an encoder without a trained head: sentence-transformers would add a random one and score with it."""
     loaded = model.transformers_model
@@ -141,14 +119,3 @@ def _check_head(name: str, model: Any) -> None:
         raise ConfigError(
             f"the model {name!r} is no cross-encoder: it was saved as {saved_as[0]}, without a head that scores a pair"
         )
-
-
-def _hash_folder(folder: Path) -> str | None:
-    """Return one hash of the names and contents of a local model's files; None if the model is not a folder."""
-    if not folder.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digest.update(f"{path.relative_to(folder)} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()

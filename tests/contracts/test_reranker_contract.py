@@ -1,6 +1,7 @@
 """What every reranker in conf/reranker must do; a new one is tested without an edit here.
 
-One that asks a service (a setting ends in `_env`) or downloads a model (`model` has a default) is not made here.
+One that asks a service (a setting ends in `_env`) is not made here. One that takes a model gets a tiny one instead (`STAND_INS`); without
+one there, a model that would be downloaded (`model` has a default) is not made.
 """
 
 import json
@@ -8,14 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rerank_eval.candidates import check_scores
-from rerank_eval.cli import CONF
 from rerank_eval.components import make_component
+from rerank_eval.configuration import CONF
 from rerank_eval.corpus import Corpus
 from rerank_eval.protocols import BatchReranker, HasIdentity
 from rerank_eval.systems import System, make_systems
@@ -50,8 +50,20 @@ CLOSE = 1e-5
 """What a batched float32 model may differ by when the same pair is in another batch."""
 
 
+STAND_INS = {
+    "bge_reranker_v2_gemma": "tiny_decoder",
+    "colbert": "tiny_colbert",
+    "cross_encoder": "tiny_cross_encoder",
+    "mono_t5": "tiny_encoder_decoder",
+    "onnx_cross_encoder": "bundled_cross_encoder",
+    "qwen3_reranker": "tiny_decoder",
+}
+"""The fixture with the folder of the model that a choice is tested with."""
+
+
 def ask(query: Query, doc_ids: Sequence[str] = tuple(TEXTS)) -> Request:
-    return Request(query, tuple(Document(doc_id, TEXTS[doc_id]) for doc_id in doc_ids))
+    documents = tuple(Document(doc_id, TEXTS[doc_id]) for doc_id in doc_ids)
+    return Request(query, documents, tuple(float(n) for n in range(len(documents), 0, -1)))
 
 
 def values_of(system: System, request: Request) -> list[float]:
@@ -59,15 +71,15 @@ def values_of(system: System, request: Request) -> list[float]:
 
 
 @pytest.fixture(scope="module", params=sorted(path.stem for path in (CONF / "reranker").glob("*.yaml")))
-def component(request: pytest.FixtureRequest, compose: Compose, tiny_cross_encoder: Path) -> Mapping[str, Any]:
+def component(request: pytest.FixtureRequest, compose: Compose) -> Mapping[str, Any]:
     name = request.param
     settings: dict[str, Any] = compose(f"reranker=[{name}]")["rerankers"][name]
     if any(setting.endswith("_env") for setting in settings):
         pytest.skip(f"{name} asks a service")
-    if settings.get("model", "???") != "???":
+    if "model" in settings and name in STAND_INS:
+        settings["model"] = str(request.getfixturevalue(STAND_INS[name]))
+    elif settings.get("model", "???") != "???":
         pytest.skip(f"{name} downloads a model")
-    if "model" in settings:
-        settings["model"] = str(tiny_cross_encoder)
     if missing := [setting for setting, value in settings.items() if value == "???"]:
         pytest.skip(f"{name} must be given {', '.join(missing)}")
     return {"name": name, **settings}
@@ -103,7 +115,7 @@ def test_it_gives_one_finite_score_per_document_whatever_the_texts(system: Syste
 
 def test_it_gives_a_finite_score_to_a_pair_longer_than_it_reads(system: System) -> None:
     for query, text in (("password", LONG), (LONG, "password")):
-        request = Request(Query("q1", query), (Document("d1", text),))
+        request = Request(Query("q1", query), (Document("d1", text),), (1.0,))
         assert math.isfinite(values_of(system, request)[0])
 
 
