@@ -82,6 +82,10 @@ def _check_same(baseline: RecordedResult, candidate: RecordedResult) -> None:
         ("the split", baseline.dataset["split"], candidate.dataset["split"]),
         ("the hash of the data", baseline.dataset["sha256"], candidate.dataset["sha256"]),
         ("the relevance level", baseline.dataset["relevance_level"], candidate.dataset["relevance_level"]),
+        (
+            "removes_query_document",
+            *(result.dataset.get("removes_query_document", False) for result in (baseline, candidate)),
+        ),
         ("the first stage's depth", baseline.retriever["depth"], candidate.retriever["depth"]),
     ):
         if before != after:

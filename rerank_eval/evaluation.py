@@ -10,7 +10,7 @@ from rerank_eval.measures import parse_measures, score_run
 from rerank_eval.protocols import BuildsIndex, DatasetRetriever, HasFindings, Progress, Retriever
 from rerank_eval.rank_change import RANK_CHANGE_MEASURES, compare_run
 from rerank_eval.settings import Settings
-from rerank_eval.types import Dataset, Query, Ranking, Request, Run, ScoredDoc
+from rerank_eval.types import Dataset, Query, Ranking, Request, Run
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
         raise ConfigError(f"{retriever.name} returned something else than a Ranking for a query")
     empty = Ranking(())
     first_stage = {
-        query.query_id: Ranking(_candidates(query, retrieved.get(query.query_id, empty), dataset)[:depth])
+        query.query_id: Ranking(dataset.candidates(query.query_id, retrieved.get(query.query_id, empty))[:depth])
         for query in dataset.queries
     }
     if not any(first_stage.values()):
@@ -73,13 +73,6 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
     findings = dict(retriever.findings(dataset)) if isinstance(retriever, HasFindings) else {}
     measures = measures if dataset.is_judged else RANK_CHANGE_MEASURES
     return Evaluation(dataset, retriever, first_stage, settings, measures, findings)
-
-
-def _candidates(query: Query, ranking: Ranking, dataset: Dataset) -> Sequence[ScoredDoc]:
-    """Return the ranking without the query's own document, where the dataset says so (https://github.com/beir-cellar/beir/pull/91)."""
-    if not dataset.removes_query_document:
-        return ranking
-    return [doc for doc in ranking if doc.doc_id != query.query_id]
 
 
 def _check_retriever(retriever: object) -> None:

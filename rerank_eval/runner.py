@@ -193,6 +193,7 @@ def _describe_dataset(dataset: Dataset) -> dict[str, object]:
         "is_judged": dataset.is_judged,
         "removes_query_document": dataset.removes_query_document,
         "bm25_ndcg10": dataset.bm25_ndcg10,
+        "part_of": dataset.part_of,
         "sha256": dataset.sha256,
         "load_report": asdict(dataset.load_report),
     }

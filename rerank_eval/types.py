@@ -121,7 +121,8 @@ class Dataset:
     `relevance_level` is the lowest grade that binary measures (RR, AP, R, P) count as relevant. `first_stage` is the run that
     came with the data, where one did: candidates that `retriever=candidates` returns; no part of the content.
     `removes_query_document`: the queries are documents themselves, and a document whose doc_id is the query_id is no candidate.
-    `bm25_ndcg10` is the published nDCG@10 of BM25 on these data, where there is one.
+    `bm25_ndcg10` is the published nDCG@10 of BM25 on these data, where there is one. `part_of` names the collection that the
+    datasets of which it is a part count as together in an average (the forums of CQADupStack).
 
     Raises:
         DataError: a query comes twice or has no judgment, or there are judgments of another query.
@@ -137,6 +138,7 @@ class Dataset:
     first_stage: Run | None = None
     removes_query_document: bool = False
     bm25_ndcg10: float | None = None
+    part_of: str | None = None
 
     def __post_init__(self) -> None:
         """Check that queries and judgments belong together."""
@@ -151,6 +153,12 @@ class Dataset:
         """Return this dataset with a single query."""
         qrels = {query.query_id: self.qrels[query.query_id]} if self.is_judged else {}
         return replace(self, queries=(query,), qrels=qrels)
+
+    def candidates(self, query_id: str, ranking: Ranking) -> Ranking:
+        """Return the ranking without the query's own document where that is no candidate (https://github.com/beir-cellar/beir/pull/91)."""
+        if not self.removes_query_document:
+            return ranking
+        return Ranking(doc for doc in ranking if doc.doc_id != query_id)
 
     @property
     def is_judged(self) -> bool:

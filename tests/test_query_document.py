@@ -10,10 +10,11 @@ from rerank_eval.errors import NotEvaluableError
 from rerank_eval.evaluation import prepare
 from rerank_eval.protocols import Retriever, SilentProgress
 from rerank_eval.retrievers.bm25 import BM25
+from rerank_eval.retrievers.hybrid import Hybrid
 from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.types import Dataset, Query, Request, Scores
+from rerank_eval.types import Dataset, Query, Ranking, Request, Run, Scores
 from tests.fakes import Hashed
 
 SETTINGS = Settings(depths=(3,), measures=("nDCG@3",), latency=LatencySettings(queries=0))
@@ -67,3 +68,28 @@ def test_a_query_whose_only_candidate_is_itself_has_none(tmp_path: Path) -> None
     (tmp_path / "run.trec").write_text("a1 Q0 a1 1 1.0 x\n")
     with pytest.raises(NotEvaluableError, match="found no candidate for any query"):
         prepare(REMOVED, RunFile(str(tmp_path / "run.trec")), SETTINGS, SilentProgress())
+
+
+@pytest.mark.parametrize("method", ["rrf", "min_max", "z_score"])
+def test_fused_scores_are_those_of_lists_without_the_own_document(method: str) -> None:
+    """Guards the scale: the own document has the highest score of a list, and the others would be measured by it."""
+
+    class Fixed:
+        searches = True
+        name = "fixed"
+
+        def __init__(self, scores: dict[str, float]) -> None:
+            self.scores = scores
+
+        def retrieve(self, dataset: Dataset, depth: int) -> Run:
+            return {query.query_id: Ranking(Ranking(self.scores.items())[:depth]) for query in dataset.queries}
+
+        def identity(self) -> dict[str, object]:
+            return {}
+
+    def fused(one: dict[str, float], other: dict[str, float], dataset: Dataset) -> Ranking:
+        hybrid = Hybrid({"one": Fixed(one), "other": Fixed(other)}, method=method)
+        return prepare(dataset, hybrid, SETTINGS, SilentProgress()).first_stage["a1"]
+
+    one, other = {"a5": 3.0, "a2": 2.5, "a0": 0.5}, {"a0": 7.0, "a2": 6.0, "a5": 1.0}
+    assert fused(one | {"a1": 9.0}, other | {"a1": 6.5}, REMOVED) == fused(one, other, ITSELF)

@@ -36,6 +36,7 @@ def load_hub(
     titles: bool = True,
     removes_query_document: bool = False,
     bm25_ndcg10: float | None = None,
+    part_of: str | None = None,
     cache_dir: str | None = None,
     offline: bool = False,
     on_bad_line: OnBadLine = "error",
@@ -72,7 +73,7 @@ def load_hub(
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates + documents.dropped_duplicates,
     )
-    return replace(dataset, removes_query_document=removes_query_document, bm25_ndcg10=bm25_ndcg10)
+    return replace(dataset, removes_query_document=removes_query_document, bm25_ndcg10=bm25_ndcg10, part_of=part_of)
 
 
 class Part(NamedTuple):

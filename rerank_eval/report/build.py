@@ -138,6 +138,7 @@ class _Draft:
             warnings=[*warn(self.results, self.series, same_hardware), *self._warnings],
             matrix=cross_first_stages(self.series, measures[0]) if self._is_judged else (),
             is_judged=self._is_judged,
+            part_of=None if (part_of := result.dataset.get("part_of")) is None else str(part_of),
         )
 
     def _add(self, result: RecordedResult, system: SystemResult) -> None:

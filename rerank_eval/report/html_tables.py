@@ -14,6 +14,7 @@ from rerank_eval.report.html_cells import (
     test_cell,
 )
 from rerank_eval.report.model import DatasetReport, Point, Report
+from rerank_eval.report.overview import count_collections
 from rerank_eval.report.selections import distinct_first_stages
 
 _NOTABLE_SHARE = 0.005
@@ -236,7 +237,9 @@ def make_macro_table(report: Report, labels: Mapping[str, str]) -> TableView:
         for row in report.macro
     ]
     return TableView(
-        f"Means over {len(report.datasets)} datasets, each counting the same; higher is better", headings, rows
+        f"Means over {count_collections(report.datasets)} datasets, each counting the same; higher is better",
+        headings,
+        rows,
     )
 
 

@@ -118,7 +118,7 @@ class DatasetReport:
 
     `fronts` maps measure -> the Pareto-optimal places for quality against total p95 latency; `cost_fronts` against cost.
     Without judgments (`is_judged` is False) the estimates say how far rankings changed, and nothing is compared or chosen.
-    `same_hardware` is False where latencies come from several machines and are not on one axis.
+    Datasets that are `part_of` one collection count as one in an average. `same_hardware` is False where latencies come from several machines and are not on one axis.
     """
 
     name: str
@@ -133,10 +133,11 @@ class DatasetReport:
     warnings: Sequence[str]
     matrix: Sequence[MatrixCell] = ()
     is_judged: bool = True
+    part_of: str | None = None
 
 
 class MacroRow(NamedTuple):
-    """The mean over datasets of one system at one depth, each dataset counting the same."""
+    """The mean over datasets of one system at one depth, each dataset counting the same, or each collection that they are parts of."""
 
     label: str
     depth: int

@@ -8,6 +8,7 @@ from rerank_eval.report.model import DatasetReport, MacroRow, MatrixCell, Point,
 def average_over_datasets(datasets: Sequence[DatasetReport], measures: Sequence[str]) -> list[MacroRow]:
     """Return the means over datasets of what every dataset has: each first stage, and each system over it; none for one dataset.
 
+    Parts of one collection are averaged first, and count as one dataset.
     Of several runs of one system over one first stage the newest counts.
     """
     if len(datasets) < 2 or not all(dataset.is_judged for dataset in datasets):
@@ -18,7 +19,10 @@ def average_over_datasets(datasets: Sequence[DatasetReport], measures: Sequence[
     rows = []
     for retriever, system, depth in common:
         points = [table[retriever, system, depth] for table in tables]
-        means = {name: sum(point.estimates[name].mean for point in points) / len(points) for name in measures}
+        means = {
+            name: _average([point.estimates[name].mean for point in points], [_collection(one) for one in datasets])
+            for name in measures
+        }
         label = (
             f"{retriever} (first stage)"
             if depth == 0
@@ -28,6 +32,23 @@ def average_over_datasets(datasets: Sequence[DatasetReport], measures: Sequence[
         )
         rows.append(MacroRow(label, depth, means))
     return rows
+
+
+def count_collections(datasets: Sequence[DatasetReport]) -> int:
+    """Return how many datasets count in an average, parts of one collection together."""
+    return len({_collection(dataset) for dataset in datasets})
+
+
+def _collection(dataset: DatasetReport) -> tuple[str, bool]:
+    return (dataset.name, False) if dataset.part_of is None else (dataset.part_of, True)
+
+
+def _average(values: Sequence[float], collections: Sequence[tuple[str, bool]]) -> float:
+    """Return the mean of the means of each collection."""
+    grouped: dict[tuple[str, bool], list[float]] = {}
+    for value, collection in zip(values, collections, strict=True):
+        grouped.setdefault(collection, []).append(value)
+    return sum(sum(group) / len(group) for group in grouped.values()) / len(grouped)
 
 
 def cross_first_stages(series: Sequence[Series], measure: str) -> list[MatrixCell]:

@@ -12,6 +12,7 @@ from rerank_eval.report.model import (
     Report,
     Series,
 )
+from rerank_eval.report.overview import count_collections
 from rerank_eval.report.tables import Row, Table, is_on_front, loss_row, make_table, name_datasets, unique_file_name
 
 _LONGEST_LABEL = 48
@@ -64,7 +65,9 @@ def make_macro(report: Report) -> Table:
         {"system": labels[row.label], "depth": row.depth, **{name: row.means.get(name) for name in report.measures}}
         for row in report.macro
     ]
-    return make_table("macro", f"Means over {len(report.datasets)} datasets, each counting the same", rows)
+    return make_table(
+        "macro", f"Means over {count_collections(report.datasets)} datasets, each counting the same", rows
+    )
 
 
 def make_matrix(report: Report) -> Table:

@@ -16,6 +16,7 @@ from rerank_eval.report.model import (
     Report,
     Series,
 )
+from rerank_eval.report.overview import count_collections
 from rerank_eval.results import Loss
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def make_tables(report: Report) -> Sequence[Table]:
         {"system": row.label, "depth": row.depth, **{measure: row.means.get(measure) for measure in report.measures}}
         for row in report.macro
     ]
-    tables.append(make_table("macro", f"Means over {len(report.datasets)} datasets, each counting the same", macro))
+    tables.append(
+        make_table("macro", f"Means over {count_collections(report.datasets)} datasets, each counting the same", macro)
+    )
     return [table for table in tables if len(table.frame)]
 
 

@@ -100,7 +100,11 @@ class Hybrid:
         nothing = Ranking(())
         return {
             query.query_id: Ranking(
-                self._rule.fuse([run.get(query.query_id, nothing) for run in runs], weights)[:depth]
+                self._rule.fuse(
+                    # before fusing, since a document that is no candidate would take a rank, and the maximum of scores
+                    [dataset.candidates(query.query_id, run.get(query.query_id, nothing)) for run in runs],
+                    weights,
+                )[:depth]
             )
             for query in dataset.queries
         }

@@ -1,6 +1,7 @@
 """From result folders to a report: numbers as recorded, one family of comparisons, refusals with the reason."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from rerank_eval.errors import DataError, NotEvaluableError
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
+from rerank_eval.report.overview import count_collections
 from rerank_eval.report.pdf import render_pdf
 from rerank_eval.report.reading_tables import list_reading_tables, make_matrix
 from rerank_eval.result_reading import read_recorded
@@ -135,6 +137,18 @@ def test_several_datasets_have_a_macro_average(result: RecordedResult, tmp_path:
     row = next(row for row in report.macro if (row.label, row.depth) == ("hashed", 5))
     means = [next(p for p in d.series[0].points if p.depth == 5).estimates["R@2"].mean for d in report.datasets]
     assert row.means["R@2"] == pytest.approx(sum(means) / 2)
+
+
+def test_parts_of_one_collection_count_as_one_dataset_in_the_average(result: RecordedResult, tmp_path: Path) -> None:
+    parts = [make_result(tmp_path, dataset=make_dataset(number), name=f"part{number}") for number in (20, 25)]
+    parts = [replace(part, dataset={**part.dataset, "part_of": "forums"}) for part in parts]
+    report = build_report([result, *parts], NONE)
+    row = next(row for row in report.macro if (row.label, row.depth) == ("hashed", 5))
+    one, other, alone = (
+        next(p for p in d.series[0].points if p.depth == 5).estimates["R@2"].mean for d in report.datasets
+    )
+    assert row.means["R@2"] == pytest.approx(((one + other) / 2 + alone) / 2)
+    assert count_collections(report.datasets) == 2
 
 
 def test_another_machine_is_said_and_has_no_common_front(result: RecordedResult, tmp_path: Path) -> None:
