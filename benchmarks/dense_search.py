@@ -1,6 +1,10 @@
-"""Exact dense search over random vectors: rate, share of the machine's matrix-multiplication rate, seconds, memory.
+"""Exact dense search over random vectors: its share of the machine's matrix-multiplication rate, queries per second, memory.
 
-python benchmarks/dense_search.py [--documents 1000000] [--dim 384] [--queries 1000] [--depth 1000]
+    python benchmarks/dense_search.py                       1,000,000 x 384 float16, 1,000 queries, top 1000: about a minute
+    python benchmarks/dense_search.py --documents 8841823   as many as MS MARCO has passages: 7 GB of memory
+
+The share is the best of `--runs`, each against the rate of a 4096 x 4096 float32 product measured right before it, since a shared
+machine changes. Peak memory is the largest resident set as the kernel counts it (Linux), the vectors included.
 """
 
 import argparse
@@ -8,13 +12,14 @@ import resource
 import time
 
 import numpy as np
+from figures import Figure, report
 from numpy.typing import NDArray
 
-from rerank_eval.encoded_corpus import make_run
+from rerank_eval.encoded_corpus import BLOCK, make_run
 from rerank_eval.exact_search import ExactSearch
 from rerank_eval.types import Query
 
-BLOCK = 1024
+NUM_SINGLE = 20
 
 
 def main() -> None:
@@ -22,33 +27,45 @@ def main() -> None:
     for name, default in (("documents", 1_000_000), ("dim", 384), ("queries", 1000), ("depth", 1000), ("runs", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     chosen = parser.parse_args()
-    blocks = [random_vectors(BLOCK, chosen.dim, seed).astype(np.float16) for seed in range(chosen.documents // BLOCK)]
+    sizes = [min(BLOCK, chosen.documents - start) for start in range(0, chosen.documents, BLOCK)]
+    blocks = [random_vectors(size, chosen.dim, seed).astype(np.float16) for seed, size in enumerate(sizes)]
     queries = random_vectors(chosen.queries, chosen.dim, seed=10**9)
-    ranks = np.arange(len(blocks) * BLOCK)
-    search = ExactSearch(blocks, ranks)
-    work = 2.0 * len(blocks) * BLOCK * chosen.dim * chosen.queries / 1e9
-    print(f"{len(blocks) * BLOCK:,} x {chosen.dim} float16, {chosen.queries} queries, top {chosen.depth}")
+    search = ExactSearch(blocks, np.arange(chosen.documents))
+    work = 2.0 * chosen.documents * chosen.dim * chosen.queries / 1e9
+    shares, rates, seconds, processor_seconds = [], [], [], []
     for _ in range(chosen.runs):
-        peak = matrix_rate()  # measured right before, since a shared machine changes
-        start, used = time.perf_counter(), time.process_time()
+        rates.append(matrix_rate())
+        start, processor_start = time.perf_counter(), time.process_time()
         found = search.search(queries, chosen.depth)
-        seconds, used = time.perf_counter() - start, time.process_time() - used
-        print(
-            f"{seconds:.2f} s, {work / seconds:.1f} GFLOP/s, {work / seconds / peak:.0%} of the {peak:.1f} GFLOP/s of a 4096 x 4096 "
-            f"float32 product; {chosen.queries / seconds:.0f} queries/s; {used:.2f} s of processor time"
-        )
+        seconds.append(time.perf_counter() - start)
+        processor_seconds.append(time.process_time() - processor_start)
+        shares.append(work / seconds[-1] / rates[-1])
     start = time.perf_counter()
     make_run(
-        [Query(str(number), "") for number in range(chosen.queries)], found, [f"d{at}" for at in range(len(ranks))]
+        [Query(str(number), "") for number in range(chosen.queries)],
+        found,
+        [f"d{position}" for position in range(chosen.documents)],
     )
-    print(f"making rankings of document ids of them: {time.perf_counter() - start:.2f} s")
-    times = []
-    for query in queries[:20]:
+    ranking_seconds = time.perf_counter() - start
+    singles, processor_start = [], time.process_time()
+    for query in queries[:NUM_SINGLE]:
         start = time.perf_counter()
         search.search(query[None], chosen.depth)
-        times.append(time.perf_counter() - start)
-    print(f"one query at a time: {1e3 * np.median(times):.0f} ms")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+        singles.append(time.perf_counter() - start)
+    single_processor_seconds = (time.process_time() - processor_start) / len(singles)
+    name = f"{chosen.documents:,} x {chosen.dim} float16, top {chosen.depth}"
+    report(
+        [
+            Figure(f"{name}: share of the matrix-multiplication rate", max(shares), "", 0.4, "at least"),
+            Figure(f"{name}: matrix-multiplication rate", max(rates), "GFLOP/s"),
+            Figure(f"{name}: queries per second, {chosen.queries:,} at once", chosen.queries / min(seconds), "1/s"),
+            Figure(f"{name}: the same of processor time", chosen.queries / min(processor_seconds), "1/s"),
+            Figure(f"{name}: making their rankings", ranking_seconds, "s"),
+            Figure(f"{name}: one query alone, p50", 1e3 * float(np.median(singles)), "ms"),
+            Figure(f"{name}: one query alone, processor time", 1e3 * single_processor_seconds, "ms"),
+            Figure(f"{name}: peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, "GB"),
+        ]
+    )
 
 
 def random_vectors(count: int, dim: int, seed: int) -> NDArray[np.float32]:

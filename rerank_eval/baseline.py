@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rerank_eval.errors import NotEvaluableError
+from rerank_eval.errors import NotComparableError, NotEvaluableError
 from rerank_eval.recorded import RecordedResult
 from rerank_eval.results import FORMAT_VERSION
 from rerank_eval.whole_files import write_whole
@@ -17,9 +17,12 @@ def format_baseline(result: RecordedResult) -> str:
 
     Raises:
         NotEvaluableError: the result is incomplete or not evaluable, so nothing may be compared with it.
+        NotComparableError: it has no judgments.
     """
     if result.status != "complete":
         raise NotEvaluableError(f"{result.path} is {result.status}; a baseline must be a complete result")
+    if not result.is_judged:
+        raise NotComparableError(f"{result.path} has no judgments, so nothing can be compared with it")
     query_ids = sorted({query_id for values in result.scores.values() for query_id in values})
     document: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

@@ -1,18 +1,18 @@
 """Where what was computed once is kept on disk: folders that appear whole or not at all, checked when they are read."""
 
 import errno
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
 from rerank_eval.errors import ConfigError, DataError, NotEvaluableError
+from rerank_eval.fingerprint import file_sha256
 
 PARTS = "parts"
 """The folder inside an unfinished one where a build keeps what only its continuation needs; not in the finished one."""
@@ -21,14 +21,21 @@ _DONE = "rerank_eval.json"
 _BUILDING = ".building"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ABANDONED_SECONDS = 7 * 24 * 3600
+_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
+_MOMENT_SECONDS, _TRIES = 0.1, 100
 
 
 def cache_root() -> Path:
     """Return `$RERANK_EVAL_CACHE`, or `rerank_eval` in the user's cache folder."""
     chosen = os.environ.get("RERANK_EVAL_CACHE")
     if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rerank_eval"
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "rerank_eval"
+
+
+def index_folder(kind: str, chosen: str | None) -> Path:
+    """Return where a first stage keeps its indexes: the chosen folder, or its own in the cache."""
+    return cache_root() / kind if chosen is None else Path(chosen).expanduser().absolute()
 
 
 def build_folder(
@@ -56,16 +63,21 @@ def build_folder(
         return
     unfinished = folder.parent / _BUILDING / folder.name
     with _writing(folder):
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(unfinished.parent)
         with _only_builder(unfinished, note, timeout_s):
             if is_intact(folder):
                 return
-            if folder.exists():
+            if folder.is_symlink():
+                folder.unlink()
+            elif folder.exists():
                 shutil.rmtree(folder)
             if not resumable and unfinished.exists():
                 shutil.rmtree(unfinished)
-            unfinished.mkdir(exist_ok=True)
+            _make_folder(unfinished)
             unfinished.touch()
+            for path in unfinished.iterdir():
+                if path.is_symlink() or not (path.is_file() or path.name == PARTS):
+                    _remove(path)
             try:
                 _fill(unfinished, build, description or {})
                 unfinished.rename(folder)
@@ -89,7 +101,7 @@ def filling(
     with _writing(folder):
         unfinished = folder.parent / _BUILDING / folder.name
         for needed in (folder, unfinished.parent):
-            needed.mkdir(parents=True, exist_ok=True)
+            _make_folder(needed)
         with _only_builder(unfinished, note, timeout_s):
             yield
 
@@ -98,47 +110,82 @@ def is_intact(folder: Path) -> bool:
     """Return whether every file of a built folder is there with the content it was built with."""
     try:
         files = json.loads((folder / _DONE).read_text(encoding="utf-8"))["files"]
-        return all(_sha256(folder / name) == sha256 for name, sha256 in files.items())
+        return all(file_sha256(folder / name) == sha256 for name, sha256 in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def open_new(path: Path) -> BinaryIO:
-    """Return a file to write to, in which numpy.save cannot lose the end without an error when the disk is full.
+    """Return a new file in the place of what was there, in which numpy.save cannot lose the end without an error when the disk is full.
 
-    To a file opened by "wb" numpy writes past Python, and does not look whether the last buffer arrived.
+    To a file opened for writing only numpy writes past Python, and does not look whether the last buffer arrived.
     """
-    return path.open("w+b")
+    _remove(path)
+    return path.open("x+b")
 
 
 def keep_part(folder: Path, name: str, write: Callable[[BinaryIO], object]) -> Path:
-    """Return the file that `write` filled; it appears whole or not at all, and its name ends with its SHA-256."""
-    folder.mkdir(exist_ok=True)
+    """Return the file that `write` filled, the only one of this name; it appears whole or not at all, and its name ends with its SHA-256."""
+    _make_folder(folder)
     unfinished = folder / f"{name}.unfinished"
     try:
         with open_new(unfinished) as file:
             write(file)
     except BaseException:
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)  # the disk may have been too full to make it
         raise
-    return unfinished.rename(folder / f"{name}.{_sha256(unfinished)}")
+    finished = folder / f"{name}.{file_sha256(unfinished)}"
+    if finished.is_dir():
+        _remove(finished)
+    unfinished.rename(finished)
+    for other in set(folder.glob(f"{name}.*")) - {finished}:
+        _remove(other)
+    return finished
 
 
-def find_part(folder: Path, name: str) -> Path | None:
-    """Return the file that `keep_part` made, or None if it is missing or damaged; a damaged one is removed."""
-    for path in sorted(folder.glob(f"{name}.*")):
-        if path.suffix == f".{_sha256(path)}":
-            return path
-        path.unlink()
-    return None
+def intact_parts(folder: Path) -> dict[str, Path]:
+    """Return by name the files that `keep_part` made and that are as it made them; nothing is changed."""
+    return {path.stem: path for path in sorted(folder.glob("*")) if _is_intact_part(path)}
+
+
+def find_parts(folder: Path) -> dict[str, Path]:
+    """Return what `intact_parts` does; what is damaged or unfinished is removed."""
+    found = intact_parts(folder)
+    for path in folder.glob("*"):
+        if found.get(path.stem) != path:
+            _remove(path)
+    return found
+
+
+def _is_intact_part(path: Path) -> bool:
+    try:
+        return path.is_file() and path.suffix == f".{file_sha256(path)}"
+    except OSError:
+        return False
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder where there is none; a symbolic link is no folder, since it may lead out of the cache."""
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove what is there, if anything, whatever it is; of a symbolic link not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _fill(unfinished: Path, build: Callable[[Path], object], description: Mapping[str, object]) -> None:
     if not is_intact(unfinished):  # it is where the process ended just before the renaming
         build(unfinished)
-        files = {path.name: _sha256(path) for path in sorted(unfinished.iterdir()) if path.is_file()}
+        files = {path.name: file_sha256(path) for path in sorted(unfinished.iterdir()) if path.is_file()}
         done = json.dumps({**description, "files": files}, indent=1)
-        (unfinished / _DONE).write_text(done, encoding="utf-8")
+        with open_new(unfinished / _DONE) as file:
+            file.write(done.encode())
     shutil.rmtree(unfinished / PARTS, ignore_errors=True)
 
 
@@ -153,11 +200,13 @@ def _writing(folder: Path) -> Iterator[None]:
             raise NotEvaluableError(
                 f"no space left for {folder} ({error}); make room there, or choose another place with RERANK_EVAL_CACHE, and run again"
             ) from error
-        place = None if error.filename is None else Path(os.fsdecode(error.filename))
+        place = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
+        folder = folder.absolute()
         if place is None or not (place.is_relative_to(folder.parent) or folder.is_relative_to(place)):
             raise  # something else that the build works with
+        cure = f"remove {place}, or " if error.errno in _IN_THE_WAY else ""
         raise ConfigError(
-            f"{folder} cannot be written: {error}; choose another place with RERANK_EVAL_CACHE"
+            f"{folder} cannot be written: {error}; {cure}choose another place with RERANK_EVAL_CACHE"
         ) from error
 
 
@@ -166,30 +215,44 @@ def _only_builder(unfinished: Path, note: Callable[[str], None], timeout_s: floa
     """Hold the lock of an unfinished folder, which ends with the process, however that ends."""
     lock = FileLock(unfinished.with_name(f"{unfinished.name}.lock"))
     owner = unfinished.with_name(f"{unfinished.name}.owner")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        note(f"{_name(owner)} is building {unfinished.parent.parent / unfinished.name}; waiting for it")
+    other = _acquire_or_name(lock, owner)
+    if other:
+        note(f"{other} is building {unfinished.parent.parent / unfinished.name}; waiting for it")
         try:
             lock.acquire(timeout=timeout_s)
         except Timeout:
             raise NotEvaluableError(
-                f"{_name(owner)} has been building {unfinished.parent.parent / unfinished.name} for more than {timeout_s:g} s; "
+                f"{_read(owner) or other} has been building {unfinished.parent.parent / unfinished.name} for more than {timeout_s:g} s; "
                 "wait until it is done, or end it"
             ) from None
     try:
-        owner.write_text(f"process {os.getpid()}", encoding="utf-8")
+        with open_new(owner) as file:
+            file.write(f"process {os.getpid()}".encode())
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with suppress(OSError):  # it only names the process; what must not be left out is the release
+            owner.unlink()
         lock.release()
 
 
-def _name(owner: Path) -> str:
+def _acquire_or_name(lock: FileLock, owner: Path) -> str | None:
+    """Return None if the lock is held now, else who holds it, who says so in a file a moment after he has got it."""
+    for _ in range(_TRIES):
+        try:
+            lock.acquire(timeout=_MOMENT_SECONDS)
+        except Timeout:
+            if name := _read(owner):
+                return name
+        else:
+            return None
+    return "another process"
+
+
+def _read(owner: Path) -> str:
     try:
-        return owner.read_text(encoding="utf-8") or "another process"
+        return owner.read_text(encoding="utf-8")
     except OSError:
-        return "another process"
+        return ""
 
 
 def _remove_abandoned(building: Path) -> None:
@@ -203,8 +266,3 @@ def _remove_abandoned(building: Path) -> None:
                     shutil.rmtree(unfinished, ignore_errors=True)
         except (OSError, Timeout):  # finished, or somebody builds it
             continue
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

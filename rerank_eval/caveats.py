@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from rerank_eval.evaluation import Evaluation
-from rerank_eval.latency import LatencyFailure, LatencySample
-from rerank_eval.protocols import HasLoadReport, Retriever
+from rerank_eval.latency import FEWEST_FOR_P50, LatencyFailure, LatencySample
 from rerank_eval.quality import Answers
 from rerank_eval.results import SystemResult
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
-from rerank_eval.types import Dataset, Run
+from rerank_eval.types import Dataset, Findings, Run
+
+_EXACT_ENOUGH = 0.99
+"""The recall of an approximate search below which it is worth a warning; result.json has it in any case."""
 
 
 def collect_warnings(
@@ -22,7 +24,7 @@ def collect_warnings(
 ) -> list[str]:
     """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
     dataset, first_stage, settings = evaluation.dataset, evaluation.first_stage, evaluation.settings
-    warnings = about_data_and_candidates(evaluation)
+    warnings = [*about_no_judgments(dataset), *about_data_and_candidates(evaluation)]
     for system in systems:
         warnings += _about_system(system, len(dataset.queries))
         if messages := answers[system.name].batch_failures:
@@ -42,12 +44,21 @@ def collect_warnings(
 
 
 def about_data_and_candidates(evaluation: Evaluation) -> list[str]:
-    """Return the sentences that hold whatever the rerankers are."""
+    """Return the sentences that hold whatever the rerankers are, without what `about_no_judgments` says."""
     return [
         *_about_data(evaluation.dataset),
-        *_about_retriever(evaluation.retriever),
-        *(f"{evaluation.retriever.name}: {name}: {value}" for name, value in evaluation.findings.items() if value),
+        *(sentence for name, found in evaluation.findings.items() for sentence in _about_findings(name, found)),
         *_about_candidates(evaluation.dataset, evaluation.first_stage, evaluation.settings),
+    ]
+
+
+def about_no_judgments(dataset: Dataset) -> list[str]:
+    """Return what a query log cannot show; nothing where there are judgments."""
+    if dataset.is_judged:
+        return []
+    return [
+        "data: the queries have no judgments, so quality is unknown; Kept@k and RBO say how far a ranking moved from the first "
+        "stage's (1 is not at all; Kept@10 cannot move at depths up to 10), not whether it is better"
     ]
 
 
@@ -66,29 +77,36 @@ def _about_data(dataset: Dataset) -> list[str]:
         ),
     }
     warnings = [f"data: {count} {what}" for what, count in counts.items() if count]
-    if not dataset.is_judged:
+    if report.unused_columns:
+        names = ", ".join(report.unused_columns)
         warnings.append(
-            "data: the queries have no judgments, so quality is unknown; Kept@k and RBO say how far a ranking moved from the first "
-            "stage's (1 is not at all), not whether it is better"
+            f"data: columns not used: {names}; if one has the judgments, name it: dataset.columns={{relevance: {report.unused_columns[0]}}}"
         )
-    judged = [doc_id for grades in dataset.qrels.values() for doc_id, grade in grades.items() if grade > 0]
-    missing = sum(doc_id not in dataset.corpus for doc_id in judged)
+    level = dataset.relevance_level
+    relevant = [doc_id for grades in dataset.qrels.values() for doc_id, grade in grades.items() if grade >= level]
+    missing = sum(doc_id not in dataset.corpus for doc_id in relevant)
     if missing:
         warnings.append(
-            f"data: {missing} of {len(judged)} documents judged above 0 ({missing / len(judged):.1%}) are missing from the corpus "
-            "and cannot be found; the ceiling shows what is reachable"
+            f"data: {missing} of {len(relevant)} judgments of grade {level} and up ({missing / len(relevant):.1%}) are of documents that "
+            "the corpus lacks, so they cannot be found; the ceiling shows what is reachable"
         )
     return warnings
 
 
-def _about_retriever(retriever: Retriever) -> list[str]:
-    if not isinstance(retriever, HasLoadReport):
-        return []
+def _about_findings(name: str, found: Findings) -> list[str]:
     counts = {
-        "bad lines were skipped": retriever.load_report.skipped_lines,
-        "identical duplicates were dropped": retriever.load_report.dropped_duplicates,
+        "bad lines were skipped": found.skipped_lines,
+        "identical duplicates were dropped": found.dropped_duplicates,
+        "documents are longer than the encoder reads": found.truncated_documents,
+        "queries are longer than the encoder reads": found.truncated_queries,
     }
-    return [f"{retriever.name}: {count} {what}" for what, count in counts.items() if count]
+    warnings = [f"{name}: {count} {what}" for what, count in counts.items() if count]
+    recall = found.recall
+    if recall is not None and recall.value < _EXACT_ENOUGH:
+        warnings.append(
+            f"{name}: the approximate search finds {recall.value:.1%} of the exact top {recall.depth} (mean over {recall.num_queries} queries)"
+        )
+    return warnings
 
 
 def _about_candidates(dataset: Dataset, first_stage: Run, settings: Settings) -> list[str]:
@@ -117,11 +135,14 @@ def _about_latency(first_stage: Run, settings: Settings, latency: Sequence[Laten
     timed = {sample.query_id for sample in latency}
     depth = settings.depths[-1]
     short = sum(len(first_stage[query_id]) < depth for query_id in timed)
-    if not short:
-        return []
-    return [
-        f"latency: {short} of the {len(timed)} timed queries have fewer than {depth} candidates, which flatters that depth"
-    ]
+    warnings = []
+    if 0 < len(timed) < FEWEST_FOR_P50:
+        warnings.append(f"latency: only {len(timed)} query was timed, and a percentile needs {FEWEST_FOR_P50} or more")
+    if short:
+        warnings.append(
+            f"latency: {short} of the {len(timed)} timed queries have fewer than {depth} candidates, which flatters that depth"
+        )
+    return warnings
 
 
 def _about_system(system: SystemResult, num_queries: int) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rerank_eval.arguments import Parser
 from rerank_eval.components import check_component, make_component
-from rerank_eval.configuration import compose, make_settings
-from rerank_eval.errors import NotEvaluableError
+from rerank_eval.configuration import compose, find_sweep, make_settings
+from rerank_eval.errors import NotEvaluableError, printable, shortened
 
 
 def run_check_data(arguments: Sequence[str]) -> int:
@@ -21,6 +21,7 @@ def run_check_data(arguments: Sequence[str]) -> int:
     """
     options = _parse(arguments)
     plain = compose(options.overrides)
+    sweep = find_sweep(options.overrides)
     settings = make_settings(plain)
     for where in ("dataset", "retriever"):
         check_component(plain[where], where)
@@ -38,7 +39,12 @@ def run_check_data(arguments: Sequence[str]) -> int:
         dataset = make_component(plain["dataset"], "dataset", progress=progress)
         retriever = make_component(plain["retriever"], "retriever")
         report = describe_data(prepare(dataset, retriever, settings, progress), progress)
-    print_data_report(report, Console(width=None if sys.stdout.isatty() else 200))
+    tables = Console(width=None if sys.stdout.isatty() else 200)
+    if sweep:
+        others = "; ".join(f"{name} ({shortened(values)})" for name, values in sweep.items())
+        note = f"note: of a sweep only this one run is checked, {report.name} over {report.first_stage.name}; for another set {others}"
+        tables.print(printable(note), markup=False, highlight=False, soft_wrap=True)
+    print_data_report(report, tables)
     if options.json is not None:
         try:
             write_whole(
@@ -54,7 +60,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="rerank_eval check-data",
         allow_abbrev=False,
         description="Say what a dataset holds and what is wrong with it, what the first stage leaves to a reranker at each depth, and how "
-        "small a difference its queries can show. Nothing is reranked.",
+        "small a difference its queries can show. Nothing is reranked. Of an experiment that is a sweep, one run is checked.",
         epilog="Exit codes: 0 done, with or without problems, 1 problems and --strict, 2 wrong setting or input, 3 nothing to check.",
     )
     parser.add_argument(

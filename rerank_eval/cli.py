@@ -24,6 +24,7 @@ from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.composition import explain_composition
 from rerank_eval.configuration import CONF, check_components, evaluate_configuration, make_settings, to_plain
 from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, printable
+from rerank_eval.sweep import Sweep
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
     from rerank_eval.results import ExperimentResult
@@ -47,12 +48,12 @@ def main() -> NoReturn:
         if sys.argv[1] in COMMANDS:
             sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
         _refuse_bare_words()
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
-    except RerankEvalError as error:
-        code = _fail(str(error), error.exit_code)
-    except (HydraException, OmegaConfBaseException) as error:
-        cause = next((cause for cause in causes(error) if isinstance(cause, RerankEvalError)), None)
-        code = _fail(str(cause), cause.exit_code) if cause else _fail(explain_composition(error, CONF), 2)
+        sweep = Sweep()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(lambda config: _job(config, sweep))()
+        if sweep.exit_code:
+            code = _fail(sweep.summary(), sweep.exit_code)
+    except (RerankEvalError, HydraException, OmegaConfBaseException) as error:
+        code = _fail(*_explain(error))
     except KeyboardInterrupt:
         resumes = "" if sys.argv[1:2] and sys.argv[1] in COMMANDS else "; the same command resumes from the store"
         code = _fail(f"interrupted{resumes}", 130)
@@ -60,16 +61,11 @@ def main() -> NoReturn:
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
-    """Run one of `COMMANDS`; a bug must not end like a regression, with Python's exit code 1."""
+    """Run one of `COMMANDS`; return the exit code."""
     try:
         return run_command(name, arguments)
-    except RerankEvalError:
-        raise
-    except OSError as error:
-        return _fail(f"{error.strerror or error}: {error.filename or ''}", 3)
-    except Exception:
-        traceback.print_exc()
-        return _fail("this is a bug of rerank_eval; nothing was evaluated", 3)
+    except Exception as error:
+        return _fail(*_explain(error))
 
 
 def _refuse_bare_words() -> None:
@@ -102,22 +98,51 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _job(config: DictConfig) -> None:
-    """Evaluate one composed configuration; in a sweep the first error ends the sweep."""
+def _job(config: DictConfig, sweep: Sweep) -> None:
+    """Evaluate one composed configuration; in a sweep a fault ends only this job, and an interrupt all of them."""
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        _job_of_sweep(config, sweep)
+        return
     try:
         code = _run(config)
-    except (RerankEvalError, OmegaConfBaseException) as error:
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            raise
-        if isinstance(error, RerankEvalError):
-            sys.exit(_fail(str(error), error.exit_code))
-        sys.exit(_fail(explain_composition(error, CONF), 2))
-    except OSError as error:
-        sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}", 3))
-    except SystemExit as error:  # of the user's own code: without a result the command has not done its work
-        sys.exit(_fail(f"a class named in the configuration ended the process (exit {error.code})", 3))
+    except (Exception, SystemExit) as error:  # SystemExit of the user's own code: the command has not done its work
+        code = _fail(*_explain(error))
     if code:
         sys.exit(code)
+
+
+def _job_of_sweep(config: DictConfig, sweep: Sweep) -> None:
+    overrides = HydraConfig.get().overrides.task
+    if not sweep.begin(overrides):
+        return
+    name = " ".join(overrides)
+    print(f"sweep: {printable(name)}", flush=True)  # noqa: T201 # before any progress of the job, which goes to stderr
+    try:
+        code = _run(config)
+    except (Exception, SystemExit) as error:
+        if os.getpid() != sweep.process:  # hydra brings it back from the process that its launcher chose
+            raise
+        message, code = _explain(error)
+        sweep.fail(error, _fail(f"{name}: {message}", code))
+        return
+    if code:
+        sys.exit(code)
+    sweep.succeed()
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """Return the message for the user and the exit code; what is a bug has its traceback printed."""
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        cause = next((cause for cause in causes(error) if isinstance(cause, RerankEvalError)), None)
+        return (str(cause), cause.exit_code) if cause else (explain_composition(error, CONF), 2)
+    if isinstance(error, RerankEvalError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or ''}", 3
+    if isinstance(error, SystemExit):
+        return f"a class named in the configuration ended the process (exit {error.code})", 3
+    traceback.print_exception(error)
+    return "this is a bug of rerank_eval; nothing was evaluated", 3  # 1, Python's own, would say that something is worse
 
 
 def _run(config: DictConfig) -> int:
@@ -145,8 +170,6 @@ def _run(config: DictConfig) -> int:
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
-    if HydraConfig.get().mode is RunMode.MULTIRUN:
-        tables.print(f"sweep: {' '.join(HydraConfig.get().overrides.task)}", markup=False, highlight=False)
     print_result(result, tables)
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder

@@ -20,9 +20,10 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
 
         return run_check_data(arguments)
     if name == "verify":
+        from rerank_eval.hardware import vector_instructions
         from rerank_eval.verify import run_verify
 
-        return run_verify(arguments)
+        return run_verify(arguments, vector_instructions() or ())
     from rerank_eval.gate_commands import run_baseline, run_compare
 
     return run_compare(arguments) if name == "compare" else run_baseline(arguments)

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rerank_eval.errors import ConfigError, MissingExtraError, RerankEvalError, nearest
+import typeguard
+
+from rerank_eval.errors import ConfigError, MissingExtraError, NotCachedError, RerankEvalError, nearest
 
 
 def check_component(component: object, where: str) -> None:
@@ -22,9 +24,9 @@ def check_component(component: object, where: str) -> None:
     target, arguments = _split(component, where)
     _replace_components(arguments, where, check_component)
     try:
-        signature = inspect.signature(target)
-    except ValueError:
-        return  # a class written in C may tell nothing about its arguments
+        signature = inspect.signature(target, eval_str=True)
+    except (ValueError, NameError):
+        return  # an annotation may name what is imported for type checkers only; a class written in C may tell nothing about its arguments
     parameters = signature.parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         for name in arguments:
@@ -34,6 +36,29 @@ def check_component(component: object, where: str) -> None:
         signature.bind(**arguments)
     except TypeError as error:
         raise ConfigError(f"{where}: {error}") from error
+    for name, value in arguments.items():
+        if name in parameters and not _holds_component(value):
+            _check_type(value, parameters[name].annotation, f"{where}.{name}")
+
+
+def _holds_component(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(map(_holds_component, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_component, value))
+
+
+def _check_type(value: object, annotation: Any, where: str) -> None:
+    if annotation is inspect.Parameter.empty:
+        return
+    try:
+        typeguard.check_type(
+            value,
+            annotation,
+            collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS,
+            forward_ref_policy=typeguard.ForwardRefPolicy.IGNORE,
+        )
+    except typeguard.TypeCheckError as error:
+        raise ConfigError(f"{where} is {value!r}; it must be {inspect.formatannotation(annotation)}") from error
 
 
 def make_component(component: object, where: str, **offered: object) -> Any:
@@ -50,7 +75,8 @@ def make_component(component: object, where: str, **offered: object) -> Any:
         return target(**made)
     except RerankEvalError as error:
         if isinstance(error, ConfigError) and where not in str(error) and not isinstance(error, MissingExtraError):
-            raise ConfigError(f"{where}: {error}") from error
+            kind = NotCachedError if isinstance(error, NotCachedError) else ConfigError
+            raise kind(f"{where}: {error}") from error
         raise
     except ImportError as error:
         raise _missing(error, where) from error
@@ -87,6 +113,8 @@ def _locate(dotted: str, where: str) -> Callable[..., Any]:
     module_name, _, attribute = dotted.rpartition(".")
     try:
         module = importlib.import_module(module_name) if module_name else None
+    except (TypeError, ValueError) as error:  # a name that begins with a dot, or has two in a row
+        raise ConfigError(f"{where}: {dotted!r} is no dotted name of a class") from error
     except ImportError as error:
         name = getattr(error, "name", None) or ""
         if isinstance(error, ModuleNotFoundError) and (module_name == name or module_name.startswith(f"{name}.")):

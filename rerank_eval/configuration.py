@@ -4,13 +4,15 @@ With cli the only importer of hydra and omegaconf.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -42,9 +44,33 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
     for word in overrides:
         if "=" not in word and not word.startswith("~"):
             raise ConfigError(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them")
+    with _hydra():
+        return to_plain(hydra.compose("config", list(overrides)))
+
+
+def find_sweep(overrides: Sequence[str]) -> Mapping[str, str]:
+    """Return the settings that a run with these overrides goes through, each with its values as they are written; empty if it is one run.
+
+    `compose` knows nothing of a sweep: of a setting that an override names it takes that value, of any other the one that stands before
+    the sweep. The former are left out here.
+
+    Raises:
+        ConfigError: an override is wrong.
+    """
+    with _hydra():
+        own = hydra.compose("config", list(overrides), return_hydra_config=True).hydra
+        if own.mode is not RunMode.MULTIRUN:
+            return {}
+        named = {override.partition("=")[0].lstrip("+") for override in overrides}
+        return {name: str(values) for name, values in (own.sweeper.params or {}).items() if name not in named}
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Make hydra ready to compose, and what it raises an error for the user."""
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return to_plain(hydra.compose("config", list(overrides)))
+            yield
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain_composition(error, CONF)) from error
 

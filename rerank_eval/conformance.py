@@ -1,4 +1,4 @@
-"""The figures that a version of rerank_eval is held to, with the configuration that gives each, and the verdict on them."""
+"""The figures that a version of rerank_eval is held to, the configuration that gives each, and whether a mean agrees with one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 FIRST_STAGE = "first stage"
-Verdict = Literal["agrees", "differs", "skipped", "failed"]
+Agreement = Literal["agrees", "differs", "skipped", "failed"]
 
 _FIGURES = Path(__file__).parent / "conformance.yaml"
 
@@ -27,11 +27,11 @@ class Figure:
     """Whether it is of int8 products on a processor that does not saturate them."""
 
 
-class Judged(NamedTuple):
-    """The verdict on a figure; where nothing was measured, `reason` says why."""
+class CheckedFigure(NamedTuple):
+    """Whether a mean agrees with a figure; where nothing was measured, `reason` says why."""
 
     figure: Figure
-    verdict: Verdict
+    agreement: Agreement
     measured: float | None = None
     reason: str = ""
 
@@ -55,11 +55,16 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class JudgedRun:
-    """A configuration, with the verdicts on its figures in their order."""
+class CheckedConfiguration:
+    """A configuration, and how each of its figures came out, in their order."""
 
     configuration: Configuration
-    figures: tuple[Judged, ...]
+    figures: tuple[CheckedFigure, ...]
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether nothing of it was run."""
+        return all(figure.agreement == "skipped" for figure in self.figures)
 
 
 def read_conformance() -> tuple[Configuration, ...]:
@@ -104,7 +109,7 @@ def _make_figure(
     return Figure(system, depth, measure, value, tolerance, source, int8)
 
 
-def judge(figure: Figure, measured: float) -> Judged:
+def check_figure(figure: Figure, measured: float) -> CheckedFigure:
     """Return whether a mean is within the figure's tolerance; one that lies on its edge is."""
     agrees = abs(measured - figure.value) <= figure.tolerance + 1e-12
-    return Judged(figure, "agrees" if agrees else "differs", measured)
+    return CheckedFigure(figure, "agrees" if agrees else "differs", measured)

@@ -1,4 +1,4 @@
-"""The verdicts on figures, on the terminal and as the page of the documentation."""
+"""The figures with what was measured, on the terminal and as the page of the documentation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rerank_eval.conformance import Configuration, Judged, JudgedRun, Verdict
+from rerank_eval.conformance import Agreement, CheckedConfiguration, CheckedFigure, Configuration
 from rerank_eval.errors import printable
 from rerank_eval.hardware import describe_hardware
 from rerank_eval.latency import utc_now
 
-_STYLES: Mapping[Verdict, str] = {"agrees": "", "differs": "bold red", "failed": "red", "skipped": "dim"}
-_WORDS: Mapping[Verdict, str] = {"agrees": "agree", "differs": "differ", "failed": "failed", "skipped": "skipped"}
+_STYLES: Mapping[Agreement, str] = {"agrees": "", "differs": "bold red", "failed": "red", "skipped": "dim"}
+_WORDS: Mapping[Agreement, str] = {"agrees": "agree", "differs": "differ", "failed": "failed", "skipped": "skipped"}
 _HEADINGS = ("system", "depth", "measure", "figure", "source", "measured", "tolerance", "verdict")
 
 
@@ -28,25 +28,36 @@ def print_configurations(configurations: Sequence[Configuration], console: Conso
     console.print(table)
 
 
-def print_run(run: JudgedRun, console: Console) -> None:
+def print_configuration(checked: CheckedConfiguration, console: Console) -> None:
     """Print one row per figure; a reason that several figures share stands once."""
-    console.print(run.configuration.full_name, markup=False, highlight=False, style="bold")
+    console.print(checked.configuration.full_name, markup=False, highlight=False, style="bold")
     table = _table(*_HEADINGS, right=(1, 3, 5, 6))
-    for judged in run.figures:
-        table.add_row(*map(escape, _cells(judged)), style=_STYLES[judged.verdict])
+    for figure in checked.figures:
+        table.add_row(*map(escape, _cells(figure)), style=_STYLES[figure.agreement])
     console.print(table)
-    for reason in dict.fromkeys(judged.reason for judged in run.figures if judged.reason):
+    for reason in dict.fromkeys(figure.reason for figure in checked.figures if figure.reason):
         console.print(printable(reason), markup=False, highlight=False, soft_wrap=True)
     console.print()
 
 
-def print_summary(runs: Sequence[JudgedRun], console: Console) -> None:
-    """Print the number of each verdict."""
-    console.print(_summary(runs), highlight=False)
+def print_skipped(checked: Sequence[CheckedConfiguration], console: Console) -> None:
+    """Print for each reason a line with the configurations of which nothing was run."""
+    names: dict[str, list[str]] = {}
+    for member in checked:
+        for reason in dict.fromkeys(figure.reason for figure in member.figures if member.is_skipped):
+            names.setdefault(reason, []).append(member.configuration.full_name)
+    for reason, skipped in names.items():
+        line = f"skipped: {', '.join(skipped)}: {reason}"
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True, style="dim")
 
 
-def format_markdown(runs: Sequence[JudgedRun]) -> str:
-    """Return the page; equal verdicts on one machine and day give equal text."""
+def print_summary(checked: Sequence[CheckedConfiguration], console: Console) -> None:
+    """Print how many figures agree, differ, failed and were skipped."""
+    console.print(_summary(checked), highlight=False)
+
+
+def format_markdown(checked: Sequence[CheckedConfiguration]) -> str:
+    """Return the page; equal figures and means on one machine and day give equal text."""
     hardware = describe_hardware()
     lines = [
         "# Conformance",
@@ -55,39 +66,39 @@ def format_markdown(runs: Sequence[JudgedRun]) -> str:
         "`python -m rerank_eval verify --data DIR --markdown docs/conformance.md`; the configurations are in `rerank_eval/conformance.yaml`,",
         "and `verify GROUP` or `verify GROUP/NAME` runs some of them.",
         "",
-        f"{utc_now()[:10]}, {hardware['processor']}, {hardware['usable_cores']} cores: {_summary(runs)}.",
+        f"{utc_now()[:10]}, {hardware['processor']}, {hardware['usable_cores']} cores: {_summary(checked)}.",
         "",
         "A figure agrees when the mean is within the tolerance: rounding where the very run was published, more where tokenisers, stop words or",
         "the rounding of int8 products differ. What was skipped, or failed, has the reason below its table.",
     ]
-    for group, members in groupby(runs, key=lambda run: run.configuration.group):
+    for group, members in groupby(checked, key=lambda member: member.configuration.group):
         lines += ["", f"## {group}", "", f"| name | {' | '.join(_HEADINGS)} |", "|---|---|--:|---|--:|---|--:|--:|---|"]
         reasons: dict[str, None] = {}
-        for run in members:
-            for judged in run.figures:
-                cells = [printable(cell).replace("|", "\\|") for cell in (run.configuration.name, *_cells(judged))]
+        for member in members:
+            for figure in member.figures:
+                cells = [printable(cell).replace("|", "\\|") for cell in (member.configuration.name, *_cells(figure))]
                 lines.append(f"| {' | '.join(cells)} |")
-                if judged.reason:
-                    reasons[f"- {judged.verdict}: {printable(judged.reason)}"] = None
+                if figure.reason:
+                    reasons[f"- {figure.agreement}: {printable(figure.reason)}"] = None
         lines += ["", *reasons] if reasons else []
     return "\n".join(lines) + "\n"
 
 
-def _cells(judged: Judged) -> tuple[str, ...]:
-    figure = judged.figure
+def _cells(checked: CheckedFigure) -> tuple[str, ...]:
+    figure = checked.figure
     return (
         *(figure.system, str(figure.depth), figure.measure, f"{figure.value:.4f}", figure.source),
         *(
-            "" if judged.measured is None else f"{judged.measured:.4f}",
+            "" if checked.measured is None else f"{checked.measured:.4f}",
             f"{figure.tolerance:.5f}".rstrip("0"),
-            judged.verdict,
+            checked.agreement,
         ),
     )
 
 
-def _summary(runs: Sequence[JudgedRun]) -> str:
-    counts = Counter(judged.verdict for run in runs for judged in run.figures)
-    return ", ".join(f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict])
+def _summary(checked: Sequence[CheckedConfiguration]) -> str:
+    counts = Counter(figure.agreement for member in checked for figure in member.figures)
+    return ", ".join(f"{counts[agreement]} {word}" for agreement, word in _WORDS.items() if counts[agreement])
 
 
 def _table(*headings: str, right: Sequence[int]) -> Table:

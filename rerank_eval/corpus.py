@@ -1,19 +1,24 @@
 """All documents of a dataset, indexable by id, with the texts on disk instead of in memory."""
 
+import errno
 import hashlib
 import mmap
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
-from rerank_eval.errors import DuplicateIdError
+from rerank_eval.errors import DuplicateIdError, NotEvaluableError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Corpus:
     """Documents in the order they were given; texts lie in an unnamed temporary file that is mapped into memory.
 
-    One million documents need about 200 MB of memory for the ids, whatever the length of the texts.
+    One million documents need about 200 MB of memory for the ids, whatever the length of the texts, and the size of the texts on the
+    disk for temporary files ($TMPDIR).
     Reading is safe from several threads.
     """
 
@@ -22,6 +27,7 @@ class Corpus:
 
         Raises:
             DuplicateIdError: a doc_id comes twice with different texts (an identical repetition is dropped and counted).
+            NotEvaluableError: the disk for temporary files is full.
         """
         self._positions: dict[str, int] = {}
         self._offsets = array("Q", [0])
@@ -29,7 +35,7 @@ class Corpus:
         self.blank_documents = 0
         self.replaced_surrogates = 0
         digest = hashlib.sha256()
-        with tempfile.TemporaryFile(prefix="rerank-eval-corpus-") as file:
+        with _temporary_file() as file:
             for doc_id, text in documents:
                 encoded = self._encode(text)
                 if doc_id in self._positions:
@@ -85,6 +91,22 @@ class Corpus:
     def __len__(self) -> int:
         """Return the number of documents."""
         return len(self._positions)
+
+
+@contextmanager
+def _temporary_file() -> Iterator[BinaryIO]:
+    """Open a file without a name; that the disk is full may be seen when a text is written, or only at the end."""
+    file = None
+    try:
+        with tempfile.TemporaryFile(prefix="rerank-eval-corpus-") as file:
+            yield file
+    except OSError as error:
+        if file is not None and error.errno not in _DISK_FULL:
+            raise  # of the place that the documents come from
+        raise NotEvaluableError(
+            f"the texts of the documents cannot be kept in {tempfile.tempdir or 'a temporary folder'} ({error.strerror or error}); make "
+            "room there, or set the variable TMPDIR to a folder on another disk"
+        ) from error
 
 
 def replace_surrogates(text: str) -> str:

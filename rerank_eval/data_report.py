@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerank_eval.caveats import about_data_and_candidates
+from rerank_eval.caveats import about_data_and_candidates, about_no_judgments
 from rerank_eval.data_texts import SelfRetrieval, Spread, Texts, find_self_retrieval, read_documents, read_queries
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.losses import find_bounds
 from rerank_eval.protocols import Progress
 from rerank_eval.statistics import has_difference, minimum_detectable_effect
-from rerank_eval.types import Dataset
+from rerank_eval.types import Dataset, Run
 
 CORRELATIONS = (0.9, 0.7, 0.5)
 """Of the values of two systems over queries. On TREC DL 2019, nDCG@10 at depth 100: minilm and bge_small 0.94, either and BM25 0.65 to 0.67."""
@@ -48,14 +48,25 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class Unjudged:
+    """How many of the candidates of all queries have no judgment, and so count as not relevant."""
+
+    candidates: int
+    of_candidates: int
+    top_10: int
+    of_top_10: int
+
+
+@dataclass(frozen=True)
 class FirstStage:
-    """What the first stage gives a reranker; `means` is its own order."""
+    """What the first stage gives a reranker; `means` is its own order, `unjudged` None where nothing is judged."""
 
     name: str
     depth: int
     candidates: Spread | None
     means: Mapping[str, float]
     reach: tuple[Reach, ...]
+    unjudged: Unjudged | None
 
 
 @dataclass(frozen=True)
@@ -84,9 +95,11 @@ class DataReport:
     judgments: Judgments | None
     self_retrieval: SelfRetrieval
     first_stage: FirstStage
-    bm25_ndcg10: float | None
-    """The published value of BM25 on these data."""
+    published_bm25: Mapping[str, float]
+    """The published value of BM25 on these data, by measure."""
     detectable: tuple[Detectable, ...]
+    notes: tuple[str, ...]
+    """What a reader must know although it is as it was asked for."""
     problems: tuple[str, ...]
 
 
@@ -107,8 +120,9 @@ def describe_data(evaluation: Evaluation, progress: Progress) -> DataReport:
         judgments=_describe_judgments(dataset) if dataset.is_judged else None,
         self_retrieval=self_retrieval,
         first_stage=_describe_first_stage(evaluation),
-        bm25_ndcg10=dataset.bm25_ndcg10,
+        published_bm25=dict(dataset.published_bm25),
         detectable=_find_detectable(evaluation) if dataset.is_judged else (),
+        notes=tuple(about_no_judgments(dataset)),
         problems=(
             *about_data_and_candidates(evaluation),
             *_about_texts(documents, queries),
@@ -162,7 +176,16 @@ def _describe_first_stage(evaluation: Evaluation) -> FirstStage:
         candidates=Spread.of([len(ranking) for ranking in first_stage.values()]),
         means=means,
         reach=tuple(reach),
+        unjudged=_count_unjudged(dataset, first_stage) if dataset.is_judged else None,
     )
+
+
+def _count_unjudged(dataset: Dataset, first_stage: Run) -> Unjudged:
+    counts = []
+    for depth in (None, 10):
+        tops = [(query_id, doc_id) for query_id, ranking in first_stage.items() for doc_id in ranking.doc_ids[:depth]]
+        counts += [sum(doc_id not in dataset.qrels[query_id] for query_id, doc_id in tops), len(tops)]
+    return Unjudged(*counts)
 
 
 def _find_detectable(evaluation: Evaluation) -> tuple[Detectable, ...]:
@@ -207,7 +230,7 @@ def _about_self_retrieval(found: SelfRetrieval, own_are_removed: bool) -> list[s
     problems = []
     if found.own_document and not own_are_removed:
         problems.append(
-            f"data: {found.own_document} queries are part of the document that has their id, and find it first unless it is removed: {shown}"
+            f"data: {found.own_document} queries are part of the document that has their id, and find it first; dataset.removes_query_document=true takes it out: {shown}"
         )
     if found.same_text:
         problems.append(f"data: {found.same_text} queries are the whole text of a document: {shown}")

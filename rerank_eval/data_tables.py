@@ -22,9 +22,11 @@ def print_data_report(report: DataReport, console: Console) -> None:
     if None in (report.documents.over_limit, report.queries.over_limit):
         say(f"over {TOKEN_LIMIT} tokens: unknown without the bundled tokenizer; pip install 'rerank-eval[bundled]'")
     found = report.self_retrieval
-    say(
-        f"queries that are documents: {found.own_document} by id and text, {found.same_text} by text; {found.same_id} have the id of one"
-    )
+    say(f"queries that are documents: {found.own_document} by id and text, {found.same_text} by text")
+    if other := found.same_id - found.own_document:
+        say(
+            f"queries that have the id of a document with another text: {other}, which is harmless: both may be numbered"
+        )
     if report.judgments is not None:
         console.print()
         _print_judgments(report.judgments, report.relevance_level, console)
@@ -37,10 +39,18 @@ def print_data_report(report: DataReport, console: Console) -> None:
         )
     if report.judgments is not None:
         console.print(_first_stage_table(stage, report.judgments))
-    if report.bm25_ndcg10 is not None:
-        say(f"published nDCG@10 of BM25: {report.bm25_ndcg10:.4f}")
+    if (unjudged := stage.unjudged) is not None:
+        top_10, candidates = unjudged.of_top_10, unjudged.of_candidates
+        say(
+            f"without a judgment, so not relevant to a measure: {_count(unjudged.top_10, top_10)} of the {top_10} in the top 10, "
+            f"{_count(unjudged.candidates, candidates)} of all {candidates} candidates"
+        )
+    for measure, value in report.published_bm25.items():
+        say(f"published {measure} of BM25: {value:.4f}")
     _print_detectable(report.detectable, report.queries.count, console)
     console.print()
+    for note in report.notes:
+        say(f"note: {note}")
     for problem in report.problems:
         console.print(f"problem: {printable(problem)}", markup=False, highlight=False, soft_wrap=True, style="yellow")
     count = len(report.problems)

@@ -3,12 +3,14 @@
 RerankEvalError
   ConfigError            a setting is wrong                         exit 2
     MissingExtraError    an optional package is not installed       exit 2
+    NotCachedError       it must be downloaded, and may not be      exit 2
   DataError              an input file is wrong (path, line)        exit 2
     DuplicateIdError     two documents have one id                  exit 2
     NotComparableError   two results do not belong together         exit 2
   RerankerError          a reranker failed on one query             that query fails
   NotEvaluableError      there is no result to trust                exit 3
     StoreError           the store cannot be used                   exit 3
+    UnreachableError     a host does not answer                     exit 3
 """
 
 import difflib
@@ -35,6 +37,10 @@ class MissingExtraError(ConfigError):
         super().__init__(
             f"the package {package!r} is not installed; install it with: pip install 'rerank-eval[{extra}]'"
         )
+
+
+class NotCachedError(ConfigError):
+    """A file of the hub is not on this machine, and a setting forbids to download it."""
 
 
 class DataError(RerankEvalError):
@@ -79,6 +85,15 @@ class NotEvaluableError(RerankEvalError):
 
 class StoreError(NotEvaluableError):
     """The store is held by another process or cannot be written."""
+
+
+class UnreachableError(NotEvaluableError):
+    """A host cannot be reached; what else needs it will fail likewise."""
+
+    def __init__(self, message: str, host: str) -> None:
+        """Keep the host."""
+        super().__init__(message)
+        self.host = host
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

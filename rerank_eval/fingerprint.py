@@ -1,8 +1,9 @@
-"""What an answer depends on, as one hash."""
+"""What an answer or a file depends on, as one hash."""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from rerank_eval.errors import ConfigError
 from rerank_eval.types import Request
@@ -23,6 +24,17 @@ def fingerprint(value: Mapping[str, object]) -> str:
         raise ConfigError(
             f"identity() or the settings hold a value that is no plain text, number, list or mapping ({error}); convert it, e.g. by str()"
         ) from error
+
+
+def class_name(thing: object) -> str:
+    """Return module and name of the class of `thing`, which tell apart two that describe their settings alike."""
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def answer_key(system_fingerprint: str, request: Request) -> str:

@@ -124,7 +124,7 @@ def measure_rerankers(
     """
     order = random.Random(seed)
     names = list(rerankers)
-    progress.start("latency", len(names) * repetitions * sum(map(len, requests.values())))
+    progress.start("latency: calls", len(names) * repetitions * sum(map(len, requests.values())))
     for name in names:
         for request in requests[max(requests)][:warmup]:
             outcome = _time_score(name, rerankers[name], request, clock)

@@ -1,6 +1,5 @@
 """The files of an ONNX model: the graph, weights beside it, the tokenizer, and how long a text it takes."""
 
-import hashlib
 import json
 import mmap
 import re
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from rerank_eval.errors import ConfigError, DataError
+from rerank_eval.fingerprint import file_sha256
 
 _EXTERNAL = re.compile(rb"\x0a\x08location\x12([\x80-\xff]?[\x01-\x7f])")
 """How an ONNX file names another one that holds weights: a StringStringEntryProto with the key "location", in protobuf's encoding."""
@@ -26,9 +26,9 @@ class OnnxFiles:
     def identity(self) -> Mapping[str, object]:
         """Return a hash of every file."""
         return {
-            "model_sha256": _hash(self.model),
-            "tokenizer_sha256": _hash(self.tokenizer),
-            "data_sha256": {name: _hash(path) for name, path in self.data.items()},
+            "model_sha256": file_sha256(self.model),
+            "tokenizer_sha256": file_sha256(self.tokenizer),
+            "data_sha256": {name: file_sha256(path) for name, path in self.data.items()},
         }
 
     def longest(self) -> int | None:
@@ -91,17 +91,18 @@ def _names_of_data(model: Path) -> set[str]:
     return names
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read(path: Path) -> dict[str, Any]:
-    """Return the settings in a file; nothing if it is missing."""
+    """Return the settings in a file; nothing if it is missing.
+
+    Raises:
+        DataError: it is no JSON, or cannot be read.
+    """
     if not path.is_file():
         return {}
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested lists
         raise DataError(f"no JSON: {error}", path) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from error
     return settings if isinstance(settings, dict) else {}

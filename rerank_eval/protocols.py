@@ -1,13 +1,19 @@
 """The extension points: what a first stage and a reranker must offer, and what they may."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank_eval.corpus import Corpus
-from rerank_eval.types import Dataset, LoadReport, Request, Run, Scores
+from rerank_eval.types import Dataset, Findings, Request, Run, Scores
+
+Stage = TypeVar("Stage")
+"""A first stage or a reranker."""
+Stage_co = TypeVar("Stage_co", covariant=True)
+Vectors_co = TypeVar("Vectors_co", covariant=True)
+"""A float32 NumPy array, or a SciPy CSR array."""
 
 
 class Retriever(Protocol):
@@ -27,14 +33,6 @@ class Retriever(Protocol):
 
 
 @runtime_checkable
-class HasLoadReport(Protocol):
-    """A first stage that was read from a file."""
-
-    load_report: LoadReport
-    """What reading changed; shown to the user."""
-
-
-@runtime_checkable
 class BuildsIndex(Protocol):
     """A first stage that works on the whole corpus before it can search."""
 
@@ -47,43 +45,31 @@ class BuildsIndex(Protocol):
 
 
 @runtime_checkable
-class DatasetRetriever(Protocol):
-    """A first stage that must see the dataset first, like the candidates that came with it."""
-
-    def for_dataset(self, dataset: Dataset) -> Retriever:
-        """Return the first stage to use on this dataset; the receiver is not changed."""
-        ...
-
-
-@runtime_checkable
 class HasFindings(Protocol):
-    """A first stage that has more to say than its run: how much of the documents its model saw, how exact its search was."""
+    """A first stage that has more to say than its run: what reading its file changed, what its model cut, how exact its search was."""
 
-    def findings(self, dataset: Dataset) -> Mapping[str, object]:
-        """Return what a reader must know about the search of this dataset, by names in words; asked for once, never while timed.
-
-        What is not 0 becomes a warning.
-        """
+    def findings(self, dataset: Dataset) -> Findings:
+        """Return what a reader must know about the run of this dataset; asked for once, after `retrieve`, never while timed."""
         ...
 
 
-class EncodedTexts(NamedTuple):
+class EncodedTexts(NamedTuple, Generic[Vectors_co]):
     """Vectors whose inner product is the score; one row per text."""
 
-    vectors: Any
+    vectors: Vectors_co
     """A float32 array of (texts, dimensions), or a SciPy CSR array of the same shape."""
     truncated: NDArray[np.bool_]
     """Whether the model did not see all of the text."""
 
 
-class TextEncoder(Protocol):
+class TextEncoder(Protocol[Vectors_co]):
     """A model that gives queries and documents vectors."""
 
-    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts[Vectors_co]:
         """Return one vector per document."""
         ...
 
-    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts[Vectors_co]:
         """Return one vector per query."""
         ...
 
@@ -133,15 +119,6 @@ class HasIdentity(Protocol):
 
 
 @runtime_checkable
-class DatasetReranker(Protocol):
-    """A reranker that must see the dataset first, like the oracle."""
-
-    def for_dataset(self, dataset: Dataset) -> Reranker:
-        """Return the reranker to use on this dataset; the receiver is not changed."""
-        ...
-
-
-@runtime_checkable
 class ReadsFirstStageScores(Protocol):
     """A reranker that may ask for the first stage's scores; others are given none."""
 
@@ -150,16 +127,29 @@ class ReadsFirstStageScores(Protocol):
 
 
 @runtime_checkable
-class HasParts(Protocol):
-    """A reranker made of others: what they depend on, it depends on, and they see the dataset where they ask for that."""
+class SeesDataset(Protocol[Stage_co]):
+    """A first stage or a reranker that must see the dataset first, like the candidates that came with it, or the oracle."""
+
+    def for_dataset(self, dataset: Dataset) -> Stage_co:
+        """Return the one to use on this dataset; the receiver is not changed."""
+        ...
+
+
+@runtime_checkable
+class HasParts(Protocol[Stage]):
+    """A first stage made of first stages, or a reranker made of rerankers.
+
+    The parts are checked, see the dataset, build their indexes and tell their findings by themselves. What a reranker's parts depend
+    on, it depends on, whatever its own `identity()` says; that of a first stage must name its parts'.
+    """
 
     @property
-    def parts(self) -> Mapping[str, Reranker]:
+    def parts(self) -> Mapping[str, Stage]:
         """The others by what they are to this one."""
         ...
 
-    def with_parts(self, parts: Mapping[str, Reranker]) -> Reranker:
-        """Return the same reranker made of these; the receiver is not changed."""
+    def with_parts(self, parts: Mapping[str, Stage]) -> Stage:
+        """Return the same made of these; the receiver is not changed."""
         ...
 
 

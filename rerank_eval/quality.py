@@ -66,7 +66,7 @@ def answer_queries(
         StoreError: an answer cannot be kept.
     """
     fingerprint = system.fingerprint if store is not None else None
-    progress.start(system.name, len(queries) * len(answers.asked_depths))
+    progress.start(f"{system.name}: requests", len(queries) * len(answers.asked_depths))
     size = max(CHUNK, 4 * system.reranker.concurrency)
     for depth in answers.asked_depths:
         for start in range(0, len(queries), size):

@@ -66,7 +66,7 @@ class FusionRule:
         highest, lowest = ranking[0].score, ranking[-1].score
         if highest == lowest:
             return [1.0 if self.method == "min_max" else 0.0] * len(ranking)
-        values = (np.array([doc.score for doc in ranking]) - lowest) / (highest - lowest)
+        values = (np.array(ranking.scores) - lowest) / (highest - lowest)
         if self.method == "z_score":  # of the values in [0, 1]: the same, but tiny scores have no deviation of 0
             values = (values - values.mean()) / values.std()
         scaled: list[float] = values.tolist()

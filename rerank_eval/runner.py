@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.caveats import collect_warnings
-from rerank_eval.evaluation import Evaluation, prepare
+from rerank_eval.evaluation import Evaluation, check_dataset, prepare
 from rerank_eval.excerpts import collect_excerpts
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
@@ -70,6 +70,7 @@ def evaluate(
     settings = settings or Settings()
     progress = progress or SilentProgress()
     provenance = describe_provenance()
+    check_dataset(dataset)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
     for (
         system
@@ -78,7 +79,7 @@ def evaluate(
     evaluation = prepare(dataset, retriever, settings, progress)
     passes = _Passes({system.name: Answers(_asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
-    with _open_store(settings) as store:
+    with _open_store(settings, progress) as store:
         if store is not None and store.moved_aside is not None:
             progress.note(f"the store could not be read and was moved aside to {store.moved_aside}; starting a new one")
         try:
@@ -126,8 +127,12 @@ def _asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
     return (depths[-1],) if system.reranker.pointwise else tuple(depths)
 
 
-def _open_store(settings: Settings) -> Store | nullcontext[None]:
-    return nullcontext() if settings.store_path is None else Store(settings.store_path, settings.store_timeout_s)
+def _open_store(settings: Settings, progress: Progress) -> Store | nullcontext[None]:
+    return (
+        nullcontext()
+        if settings.store_path is None
+        else Store(settings.store_path, settings.store_timeout_s, progress.note)
+    )
 
 
 def _ask_all(
@@ -192,7 +197,7 @@ def _describe_dataset(dataset: Dataset) -> dict[str, object]:
         "relevance_level": dataset.relevance_level,
         "is_judged": dataset.is_judged,
         "removes_query_document": dataset.removes_query_document,
-        "bm25_ndcg10": dataset.bm25_ndcg10,
+        "published_bm25": dict(dataset.published_bm25),
         "part_of": dataset.part_of,
         "sha256": dataset.sha256,
         "load_report": asdict(dataset.load_report),
@@ -206,6 +211,6 @@ def _describe_retriever(evaluation: Evaluation, samples: Sequence[LatencySample]
         "depth": evaluation.settings.first_stage_depth,
         "sha256": fingerprint(identity),
         "identity": identity,
-        "findings": dict(evaluation.findings),
+        "findings": {name: asdict(found) for name, found in evaluation.findings.items()},
         "latency": as_json(summarise(samples)),
     }

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from rerank_eval.best_candidates import BestCandidates, Hits, Ints
+from rerank_eval.errors import NotEvaluableError
 
 _QUERIES = 256
 """Queries per pass over the documents: bounds the scores in memory at once."""
@@ -23,7 +24,11 @@ class SparseSearch:
         self._tie_ranks = tie_ranks
 
     def search(self, queries: csr_array, depth: int) -> list[Hits]:
-        """Return up to `depth` documents with a score above 0 for each row of `queries`."""
+        """Return up to `depth` documents with a score above 0 for each row of `queries`.
+
+        Raises:
+            NotEvaluableError: a score is too large for float32.
+        """
         queries.sort_indices()
         return [
             hits
@@ -36,6 +41,8 @@ class SparseSearch:
         start = 0
         for block in self._blocks:
             found = (queries @ block).tocsr()
+            if not np.isfinite(found.data).all():
+                raise NotEvaluableError("a sparse score is too large for float32; scale the encoder's weights down")
             rows = np.repeat(np.arange(queries.shape[0]), np.diff(found.indptr))
             promising = (found.data > 0) & (found.data >= best.thresholds[rows])
             best.add(rows[promising], found.indices[promising].astype(np.int64) + start, found.data[promising])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -27,8 +27,10 @@ class Store:
     Not for network file systems, where SQLite's locks do not hold.
     """
 
-    def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
+    def __init__(self, path: Path, timeout_s: float = 30.0, note: Callable[[str], None] = lambda _: None) -> None:
         """Open or create the file; one that is no SQLite file, or a damaged one, is moved aside and named in `moved_aside`.
+
+        `note` is told when another process has the store and this one waits.
 
         Raises:
             StoreError: another process holds the store for longer than `timeout_s`, or it cannot be written.
@@ -40,7 +42,7 @@ class Store:
         self._lock = FileLock(path.with_name(path.name + ".lock"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=timeout_s)
+            self._wait_for_lock(timeout_s, note)
         except Timeout:
             raise StoreError(
                 f"the store {path} is in use by {self._owner_name()}; wait for it, or give this run its own with "
@@ -56,6 +58,13 @@ class Store:
             if isinstance(error, OSError | sqlite3.Error):
                 raise StoreError(f"the store {path} cannot be opened: {error}") from error
             raise
+
+    def _wait_for_lock(self, timeout_s: float, note: Callable[[str], None]) -> None:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            note(f"the store {self.path} is in use by {self._owner_name()}; waiting for it, {timeout_s:g} s at most")
+            self._lock.acquire(timeout=timeout_s)
 
     def _owner_name(self) -> str:
         try:

@@ -1,15 +1,16 @@
 """A reranker as one evaluation uses it: its name, its settings, and what its answers depend on."""
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import fingerprint
+from rerank_eval.parts import all_parts, sees_dataset, show_dataset
 from rerank_eval.paths import check_name
-from rerank_eval.protocols import DatasetReranker, HasIdentity, HasParts, Reranker
+from rerank_eval.protocols import HasIdentity, HasParts, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -28,10 +29,10 @@ class System:
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
-        if not any(isinstance(part, DatasetReranker) for part in _with_all_parts(self.reranker)):
+        if not sees_dataset(self.reranker):
             return self
-        reranker = _show_dataset(self.reranker, dataset)
-        _check_attributes(f"{self.name} (as for_dataset returned it)", reranker)
+        reranker = show_dataset(self.reranker, dataset)
+        _check_rerankers(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
 
     @cached_property
@@ -50,7 +51,8 @@ class System:
 
     def _describe(self, reranker: Reranker) -> dict[str, object] | None:
         identity = self._identity(reranker)
-        parts = {name: self._describe(part) for name, part in _parts(reranker).items()}
+        made_of = reranker.parts if isinstance(reranker, HasParts) else {}
+        parts = {name: self._describe(part) for name, part in made_of.items()}
         if identity is None or None in parts.values():
             return None
         kind = type(reranker)
@@ -71,22 +73,6 @@ class System:
             raise ConfigError(f"{self.name}: identity() failed: {type(error).__name__}: {error}") from error
 
 
-def _parts(reranker: Reranker) -> Mapping[str, Reranker]:
-    return reranker.parts if isinstance(reranker, HasParts) else {}
-
-
-def _with_all_parts(reranker: Reranker) -> Iterator[Reranker]:
-    yield reranker
-    for part in _parts(reranker).values():
-        yield from _with_all_parts(part)
-
-
-def _show_dataset(reranker: Reranker, dataset: Dataset) -> Reranker:
-    if isinstance(reranker, HasParts):
-        reranker = reranker.with_parts({name: _show_dataset(part, dataset) for name, part in reranker.parts.items()})
-    return reranker.for_dataset(dataset) if isinstance(reranker, DatasetReranker) else reranker
-
-
 def _source(kind: type) -> str | None:
     """Return the text of the module that defines a class; None if there is no file (a notebook, say)."""
     try:
@@ -103,7 +89,7 @@ def make_systems(rerankers: Iterable[Reranker | System]) -> list[System]:
     """
     systems = [item if isinstance(item, System) else _make_system(item) for item in rerankers]
     for system in systems:
-        _check_attributes(system.name, system.reranker)
+        _check_rerankers(system.name, system.reranker)
     if not systems:
         raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
     names = [check_name(system.name, "the reranker name") for system in systems]
@@ -120,14 +106,13 @@ def _make_system(reranker: Reranker) -> System:
     return System(name, reranker)
 
 
-def _check_attributes(name: str, reranker: object) -> None:
+def _check_rerankers(name: str, reranker: object) -> None:
     """Check a reranker that may be a class of the user's own, and what it is made of before itself."""
-    for part_name, part in (reranker.parts if isinstance(reranker, HasParts) else {}).items():
-        _check_attributes(f"{name}.{part_name}", part)
-    if not callable(getattr(reranker, "score", None)):
-        raise ConfigError(f"the reranker {name} has no method score; {_NEEDS}")
-    if not isinstance(getattr(reranker, "pointwise", None), bool):
-        raise ConfigError(f"the reranker {name} does not say whether it is pointwise; {_NEEDS}")
-    concurrency = getattr(reranker, "concurrency", None)
-    if not isinstance(concurrency, int) or concurrency < 1:
-        raise ConfigError(f"the reranker {name} has the concurrency {concurrency!r}; {_NEEDS}")
+    for part_name, part in all_parts(name, reranker):
+        if not callable(getattr(part, "score", None)):
+            raise ConfigError(f"the reranker {part_name} has no method score; {_NEEDS}")
+        if not isinstance(getattr(part, "pointwise", None), bool):
+            raise ConfigError(f"the reranker {part_name} does not say whether it is pointwise; {_NEEDS}")
+        concurrency = getattr(part, "concurrency", None)
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise ConfigError(f"the reranker {part_name} has the concurrency {concurrency!r}; {_NEEDS}")

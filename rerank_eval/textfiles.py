@@ -1,11 +1,13 @@
 """Lines of text files from anywhere: plain or gzip, with or without BOM, LF or CRLF."""
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
+from rerank_eval.corpus import replace_surrogates
 from rerank_eval.errors import ConfigError, DataError, shortened
 
 OnBadLine = Literal["error", "skip"]
@@ -13,15 +15,37 @@ Item = TypeVar("Item")
 Record = TypeVar("Record")
 
 _LONGEST_LINE = 64 * 1024 * 1024
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LARGEST_RATIO = 200  # text packs to a tenth, a table of few words to a hundredth, a bomb to a thousandth
+
+
+class Place(NamedTuple):
+    """Where a record is: a file, or the name of another source, and its line or number there, from 1."""
+
+    path: Path | str
+    line: int
+
+    def seen_from(self, other: "Place") -> str:
+        """Return "in line 3", or where `other` is in another file "in FILE:3"."""
+        return f"in line {self.line}" if self.path == other.path else f"in {self.path}:{self.line}"
+
+
+def check_can_be_read_again(path: Path) -> None:
+    """Check that the path is no pipe or device; what does not exist is told when it is read.
+
+    Raises:
+        DataError: it is one.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError("is no regular file, and would be read more than once; write its content to a file first", path)
 
 
 def read_raw_lines(path: Path) -> Iterator[bytes]:
     r"""Yield every line with its end, without a BOM; lines end at ``\n`` only.
 
     Raises:
-        DataError: the file cannot be read, has a line of more than 64 MiB, or is a gzip file that unpacks to more than 200
-            times its size.
+        DataError: the file cannot be read, is UTF-16, has a line of more than 64 MiB, or is a gzip file that unpacks to more
+            than 200 times its size.
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -34,6 +58,8 @@ def read_raw_lines(path: Path) -> Iterator[bytes]:
                     raise DataError("the line is longer than 64 MiB", path, number)
                 if most is not None and size > most:
                     raise DataError(f"unpacks to more than {_LARGEST_RATIO} times its size; unpack it yourself", path)
+                if number == 1 and raw.startswith(_UTF_16):
+                    raise DataError("is UTF-16; save it as UTF-8", path)
                 yield raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
     except FileNotFoundError as error:
         raise DataError("no such file", path) from error
@@ -77,11 +103,18 @@ class LineReader:
                 record = parse(item)
             except ValueError as error:
                 if self._on_bad_line == "error":
-                    shown = item.decode(errors="replace") if isinstance(item, bytes) else str(item)
-                    raise DataError(f"{error}: {shortened(shown)}", path, number) from error
+                    raise DataError(f"{error}: {shortened(_as_text(item))}", path, number) from error
                 self.skipped_lines += 1
                 continue
             yield number, record
+
+
+def _as_text(item: object) -> str:
+    if isinstance(item, bytes):
+        return item.decode(errors="replace")
+    if isinstance(item, list):
+        item = [replace_surrogates(cell) if isinstance(cell, str) else cell for cell in item]
+    return str(item)
 
 
 def _decode(line: bytes) -> str:

@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rerank_eval.errors import ConfigError, MissingExtraError, NotEvaluableError, RerankEvalError
+from rerank_eval.errors import ConfigError, MissingExtraError, NotCachedError, NotEvaluableError, RerankEvalError
+from rerank_eval.fingerprint import file_sha256
 
 _DTYPES = ("float32", "float16", "bfloat16")
 _DOWNLOADED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.metadata")
@@ -89,6 +90,7 @@ def find_model(
 
     Raises:
         ConfigError: the folder is missing, the model cannot be downloaded, or weights are there as a pickle only.
+        NotCachedError: it must be downloaded, and `local_files_only` forbids it.
         NotEvaluableError: the disk is full.
     """
     folder = Path(model).expanduser()
@@ -103,11 +105,19 @@ def find_model(
         raise ConfigError(f"the model folder {model} does not exist")
     with loading(model):
         from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
 
         patterns = [*_DOWNLOADED, *(["*.py"] if trust_remote_code else [])]
-        snapshot = Path(
-            snapshot_download(model, revision=revision, allow_patterns=patterns, local_files_only=local_files_only)
-        )
+        try:
+            snapshot = Path(
+                snapshot_download(model, revision=revision, allow_patterns=patterns, local_files_only=local_files_only)
+            )
+        except LocalEntryNotFoundError as error:  # raised as well when the hub cannot be reached
+            if not local_files_only:
+                raise
+            raise NotCachedError(
+                f"the model {model!r} is not in the cache of the hub, and local_files_only is set; run once with a network"
+            ) from error
     _check_files(model, snapshot)
     return ModelFiles(model, snapshot, snapshot.name, None)  # the hub cache names a snapshot by its commit
 
@@ -158,6 +168,5 @@ def _hash_files(folder: Path) -> str:
     """Return one hash of the names and contents of all files of a folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digest.update(f"{path.relative_to(folder)} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.relative_to(folder)} {file_sha256(path)}\n".encode())
     return digest.hexdigest()

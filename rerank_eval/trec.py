@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 from rerank_eval.errors import DataError
-from rerank_eval.textfiles import LineReader, check_id
+from rerank_eval.qrels import QrelsGatherer
+from rerank_eval.textfiles import LineReader, Place, check_id
 from rerank_eval.types import Qrels, Ranking, Run
 
 _COLUMNS = re.compile("[ \t]+")  # not str.split(): it also splits at a no-break space, which ids may contain
@@ -19,38 +20,39 @@ _COLUMNS = re.compile("[ \t]+")  # not str.split(): it also splits at a no-break
 def read_qrels(path: Path, reader: LineReader | None = None) -> Qrels:
     """Return the judgments of a TREC file (four columns) or a BEIR table (header, three columns separated by tabs).
 
+    Every line has as many columns as the first.
+
     Raises:
         DataError: wrong column count, a relevance that is no integer, or two judgments of one pair that disagree.
     """
     reader = reader or LineReader()
-    qrels: dict[str, dict[str, int]] = {}
-    first_lines: dict[tuple[str, str], int] = {}
-    for number, record in reader.records(path, _parse_judgment):
-        if record is None:
-            if not qrels:
-                continue
+    gathered = QrelsGatherer()
+    first_count = 0
+
+    def parse(line: str) -> tuple[str, str, int] | None:
+        nonlocal first_count
+        columns = _split_judgment(line)
+        first_count = first_count or (len(columns) if len(columns) in (3, 4) else 0)
+        if len(columns) != first_count and first_count:  # a line that lost its grade would be one of the other form
+            raise ValueError(f"{len(columns)} columns where the first line has {first_count}")
+        return _parse_judgment(columns)
+
+    is_first = True
+    for number, record in reader.records(path, parse):
+        if record is not None:
+            reader.dropped_duplicates += not gathered.add(Place(path, number), *record)
+        elif not is_first:
             raise DataError("a header inside the file", path, number)
-        query_id, doc_id, relevance = record
-        known = qrels.setdefault(query_id, {})
-        if doc_id in known:
-            if known[doc_id] != relevance:
-                first = first_lines[query_id, doc_id]
-                raise DataError(
-                    f"query {query_id!r}, document {doc_id!r} is judged {relevance} here and {known[doc_id]} in line "
-                    f"{first}; keep one of the two",
-                    path,
-                    number,
-                )
-            reader.dropped_duplicates += 1
-            continue
-        known[doc_id] = relevance
-        first_lines[query_id, doc_id] = number
-    return qrels
+        is_first = False
+    return gathered.qrels
 
 
-def _parse_judgment(line: str) -> tuple[str, str, int] | None:
-    # a line with tabs is split at tabs alone: an id with a space must be refused, not read as two columns
-    columns = line.strip("\t").split("\t") if "\t" in line else _COLUMNS.split(line.strip(" "))
+def _split_judgment(line: str) -> list[str]:
+    # a line with tabs is split at tabs alone: an id with a space, or none at all, must be refused
+    return line.split("\t") if "\t" in line else _COLUMNS.split(line.strip(" "))
+
+
+def _parse_judgment(columns: list[str]) -> tuple[str, str, int] | None:
     if columns[0] == "query-id" and len(columns) == 3:
         return None
     if len(columns) == 4:

@@ -3,11 +3,12 @@
 import hashlib
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
+from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
 
@@ -45,20 +46,16 @@ class Ranking(Sequence[ScoredDoc]):
         DataError: a score is not finite, or a document comes twice.
     """
 
-    __slots__ = ("_docs",)
+    __slots__ = ("_doc_ids", "_scores")
 
     def __init__(self, docs: Iterable[tuple[str, float]]) -> None:
         """Sort `docs`, pairs of doc_id and score in any order."""
-        scored = [ScoredDoc(doc_id, float(score)) for doc_id, score in docs]
-        seen: set[str] = set()
-        for doc in scored:
-            if not math.isfinite(doc.score):
-                raise DataError(f"document {doc.doc_id!r} has the score {doc.score}")
-            if doc.doc_id in seen:
-                raise DataError(f"document {doc.doc_id!r} comes twice")
-            seen.add(doc.doc_id)
-        scored.sort(key=lambda doc: (doc.score, doc.doc_id), reverse=True)
-        self._docs = tuple(scored)
+        pairs = [(float(score), doc_id) for doc_id, score in docs]
+        if len({doc_id for _, doc_id in pairs}) < len(pairs) or not all(math.isfinite(score) for score, _ in pairs):
+            raise _first_fault(pairs)
+        pairs.sort(reverse=True)
+        self._doc_ids = tuple([doc_id for _, doc_id in pairs])
+        self._scores = tuple([score for score, _ in pairs])
 
     @classmethod
     def from_order(cls, doc_ids: Sequence[str]) -> "Ranking":
@@ -68,7 +65,12 @@ class Ranking(Sequence[ScoredDoc]):
     @property
     def doc_ids(self) -> tuple[str, ...]:
         """The documents, best first."""
-        return tuple(doc.doc_id for doc in self._docs)
+        return self._doc_ids
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Their scores, in the same order."""
+        return self._scores
 
     @overload
     def __getitem__(self, index: int) -> ScoredDoc: ...
@@ -78,23 +80,44 @@ class Ranking(Sequence[ScoredDoc]):
 
     def __getitem__(self, index: int | slice) -> ScoredDoc | tuple[ScoredDoc, ...]:
         """Return the document at a rank, counted from 0, or a tuple of them for a slice."""
-        return self._docs[index]
+        if isinstance(index, slice):
+            return tuple(_pair(self._doc_ids[index], self._scores[index]))
+        return ScoredDoc(self._doc_ids[index], self._scores[index])
+
+    def __iter__(self) -> Iterator[ScoredDoc]:
+        """Return the documents, best first."""
+        return _pair(self._doc_ids, self._scores)
 
     def __len__(self) -> int:
         """Return the number of documents."""
-        return len(self._docs)
+        return len(self._doc_ids)
 
     def __eq__(self, other: object) -> bool:
         """Return whether order and scores are the same."""
-        return isinstance(other, Ranking) and self._docs == other._docs
+        return isinstance(other, Ranking) and self._doc_ids == other._doc_ids and self._scores == other._scores
 
     def __hash__(self) -> int:
         """Hash order and scores."""
-        return hash(self._docs)
+        return hash((self._doc_ids, self._scores))
 
     def __repr__(self) -> str:
         """Show the first documents."""
-        return f"Ranking({len(self)} documents, first {self._docs[:3]})"
+        return f"Ranking({len(self)} documents, first {self[:3]})"
+
+
+def _first_fault(pairs: Sequence[tuple[float, str]]) -> DataError:
+    seen: set[str] = set()
+    for score, doc_id in pairs:
+        if not math.isfinite(score):
+            return DataError(f"document {doc_id!r} has the score {score}")
+        if doc_id in seen:
+            break
+        seen.add(doc_id)
+    return DataError(f"document {doc_id!r} comes twice")
+
+
+def _pair(doc_ids: Sequence[str], scores: Sequence[float]) -> Iterator[ScoredDoc]:
+    return map(ScoredDoc._make, zip(doc_ids, scores, strict=True))
 
 
 Run = Mapping[str, Ranking]
@@ -112,20 +135,52 @@ class LoadReport:
     blank_queries: int = 0
     unjudged_queries: int = 0
     unknown_judged_queries: int = 0
+    unused_columns: tuple[str, ...] = ()
+    """Of a table without judgments: one of them may have them."""
 
 
 @dataclass(frozen=True)
-class Dataset:
+class SearchRecall:
+    """Which share of the exact top `depth` an approximate search finds, as the mean over `num_queries` queries."""
+
+    value: float
+    depth: int
+    num_queries: int
+
+    def __post_init__(self) -> None:
+        """Check that it is a share."""
+        if not 0 <= self.value <= 1:
+            raise DataError(f"the recall of a search is {self.value}; it is a share between 0 and 1")
+        object.__setattr__(self, "value", float(self.value))
+        _make_integers(self, ("depth", "num_queries"))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a first stage has to say besides its run; a count that is not 0 becomes a warning."""
+
+    skipped_lines: int = 0
+    dropped_duplicates: int = 0
+    truncated_documents: int = 0
+    truncated_queries: int = 0
+    recall: SearchRecall | None = None
+    """None where the search is exact."""
+
+    def __post_init__(self) -> None:
+        """Make plain integers of what counts like one, such as numpy's."""
+        _make_integers(self, [name for name in vars(self) if name != "recall"])
+
+
+@dataclass(frozen=True)
+class Dataset(Conventions):
     """A corpus, the queries to run, and the judgments of exactly these queries; or none at all, for a query log.
 
-    `relevance_level` is the lowest grade that binary measures (RR, AP, R, P) count as relevant. `first_stage` is the run that
-    came with the data, where one did: candidates that `retriever=candidates` returns; no part of the content.
-    `removes_query_document`: the queries are documents themselves, and a document whose doc_id is the query_id is no candidate.
-    `bm25_ndcg10` is the published nDCG@10 of BM25 on these data, where there is one. `part_of` names the collection that the
-    datasets of which it is a part count as together in an average (the forums of CQADupStack).
+    `first_stage` is the run that came with the data, where one did: candidates that `retriever=candidates` returns; no part of the
+    content. What `Conventions` has is given by name.
 
     Raises:
         DataError: a query comes twice or has no judgment, or there are judgments of another query.
+        ConfigError: as `Conventions`.
     """
 
     name: str
@@ -133,15 +188,12 @@ class Dataset:
     corpus: Corpus
     queries: tuple[Query, ...]
     qrels: Qrels
-    relevance_level: int = 1
     load_report: LoadReport = field(default_factory=LoadReport)
     first_stage: Run | None = None
-    removes_query_document: bool = False
-    bm25_ndcg10: float | None = None
-    part_of: str | None = None
 
     def __post_init__(self) -> None:
         """Check that queries and judgments belong together."""
+        super().__post_init__()
         query_ids = {query.query_id for query in self.queries}
         if len(query_ids) != len(self.queries):
             raise DataError(f"{self.name} has a query_id twice")
@@ -201,9 +253,7 @@ class Usage:
 
     def __post_init__(self) -> None:
         """Make plain integers of what counts like one, such as numpy's."""
-        for name, value in vars(self).items():
-            if value is not None:
-                object.__setattr__(self, name, operator.index(value))
+        _make_integers(self, [name for name, value in vars(self).items() if value is not None])
 
     def __add__(self, other: "Usage") -> "Usage":
         """Return what two answers took together; a count that one of them does not know is unknown."""
@@ -223,3 +273,8 @@ class Scores:
     values: Sequence[float]
     usage: Usage = field(default_factory=Usage)
     truncated: Sequence[bool] | None = None
+
+
+def _make_integers(frozen: object, names: Iterable[str]) -> None:
+    for name in names:
+        object.__setattr__(frozen, name, operator.index(getattr(frozen, name)))

@@ -1,8 +1,8 @@
-"""`verify [NAME...]`: runs the configurations of conformance.yaml that this machine can, and judges each figure."""
+"""`verify [NAME...]`: runs the configurations of conformance.yaml that this machine can, and compares each mean with its figure."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +10,34 @@ from rerank_eval.arguments import Parser
 from rerank_eval.configuration import check_components, compose, evaluate_configuration, make_settings
 from rerank_eval.conformance import (
     FIRST_STAGE,
+    Agreement,
+    CheckedConfiguration,
+    CheckedFigure,
     Configuration,
     Figure,
-    Judged,
-    JudgedRun,
-    Verdict,
-    judge,
+    check_figure,
     read_conformance,
 )
-from rerank_eval.errors import ConfigError, MissingExtraError, NotEvaluableError, RerankEvalError, nearest
-from rerank_eval.hardware import vector_instructions
+from rerank_eval.errors import (
+    ConfigError,
+    MissingExtraError,
+    NotCachedError,
+    NotEvaluableError,
+    RerankEvalError,
+    nearest,
+)
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins
     from rerank_eval.protocols import Progress
 
 _PINNED = ("latency.queries=0", "store.path=null")  # no stored answer: what counts is what this version computes
+_NOT_CACHED = "not downloaded yet: --download fetches it"  # the same for all, so that a table gives the reason once
 
 
-def run_verify(arguments: Sequence[str]) -> int:
-    """Print the verdict on each figure; return 0 if all that could be measured agree, 1 if one differs.
+def run_verify(arguments: Sequence[str], instructions: Collection[str]) -> int:
+    """Print how each figure came out; return 0 if all that could be measured agree, 1 if one differs.
+
+    `instructions` are the processor's vector instructions: int8 figures hold only where one of them is avx512_vnni.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -40,7 +49,13 @@ def run_verify(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from rerank_eval.conformance_tables import format_markdown, print_configurations, print_run, print_summary
+    from rerank_eval.conformance_tables import (
+        format_markdown,
+        print_configuration,
+        print_configurations,
+        print_skipped,
+        print_summary,
+    )
     from rerank_eval.terminal import ProgressBars
     from rerank_eval.whole_files import write_whole
 
@@ -48,28 +63,37 @@ def run_verify(arguments: Sequence[str]) -> int:
     if options.list:
         print_configurations(chosen, tables)
         return 0
-    runs = []
+    checked = []
     with ProgressBars(Console(stderr=True)) as progress:
         for configuration in chosen:
-            judged = _judge_run(configuration, options.data, options.download, progress)
-            runs.append(JudgedRun(configuration, tuple(judged)))
-            print_run(runs[-1], tables)
-    print_summary(runs, tables)
+            reasons = {
+                figure: _why_not(configuration, figure, options.data, instructions) for figure in configuration.figures
+            }
+            overrides = _complete(configuration, options.data, options.download)
+            figures = _check(configuration.full_name, overrides, reasons, progress)
+            checked.append(CheckedConfiguration(configuration, tuple(figures)))
+            if not checked[-1].is_skipped:
+                print_configuration(checked[-1], tables)
+    if not all(member.is_skipped for member in checked):
+        print_skipped(checked, tables)
+        print_summary(checked, tables)
     if options.markdown is not None:
         try:
-            write_whole({options.markdown: format_markdown(runs)})
+            write_whole({options.markdown: format_markdown(checked)})
         except OSError as error:
             raise NotEvaluableError(f"the table cannot be written: {error}") from error
-    return _exit_code({judged.verdict for run in runs for judged in run.figures})
+    return _exit_code(checked)
 
 
-def _exit_code(verdicts: set[Verdict]) -> int:
-    if "differs" in verdicts:
+def _exit_code(checked: Sequence[CheckedConfiguration]) -> int:
+    found: set[Agreement] = {figure.agreement for member in checked for figure in member.figures}
+    if "differs" in found:
         return 1
-    if "failed" in verdicts:
+    if "failed" in found:
         raise NotEvaluableError("a run failed; the table has the reason")
-    if "agrees" not in verdicts:
-        raise NotEvaluableError("no figure could be measured on this machine; the table has the reasons")
+    if "agrees" not in found:
+        reasons = dict.fromkeys(figure.reason for member in checked for figure in member.figures)
+        raise NotEvaluableError(f"no figure could be measured on this machine: {'; '.join(reasons)}")
     return 0
 
 
@@ -82,43 +106,46 @@ def _choose(configurations: Sequence[Configuration], names: Sequence[str]) -> li
     return [found for found in configurations if not names or {found.group, found.full_name} & set(names)]
 
 
-def _judge_run(
-    configuration: Configuration, data: Path | None, download: bool, progress: "Progress"
-) -> Iterable[Judged]:
-    """Return the verdicts on the figures of a configuration, by one run of it if any can be measured."""
-    figures = configuration.figures
-    reasons = {figure: _why_not(configuration, figure, data) for figure in figures}
-    if all(reasons.values()):
-        return [Judged(figure, "skipped", reason=reason) for figure, reason in reasons.items()]
-    progress.note(f"running {configuration.full_name}")
-    overrides = [*configuration.overrides, *_PINNED, *(() if download else configuration.offline)]
-    if configuration.data is not None and data is not None:
-        overrides.append(f"dataset.path={_quoted(data / configuration.data)}")
-    plain = compose(overrides)
-    check_components(plain)
-    try:
-        means = _measure(plain, progress)
-    except MissingExtraError as error:
-        return [Judged(figure, "skipped", reason=str(error)) for figure in figures]
-    except RerankEvalError as error:
-        if isinstance(error, ConfigError) and configuration.offline and not download:
-            return [Judged(figure, "skipped", reason="not downloaded yet: --download fetches it") for figure in figures]
-        return [Judged(figure, "failed", reason=str(error)) for figure in figures]
-    return [
-        Judged(figure, "skipped", reason=reason)
-        if reason
-        else judge(figure, means[figure.system, figure.depth, figure.measure])
-        for figure, reason in reasons.items()
-    ]
-
-
-def _why_not(configuration: Configuration, figure: Figure, data: Path | None) -> str:
+def _why_not(configuration: Configuration, figure: Figure, data: Path | None, instructions: Collection[str]) -> str:
     """Return why a figure cannot be measured here, as far as that is known before the run; "" where it can."""
     if configuration.data is not None and (data is None or not (data / configuration.data).is_dir()):
         return f"data not here: --data DIR, with the folder {configuration.data} in it"
-    if figure.is_int8 and "avx512_vnni" not in (vector_instructions() or ()):
+    if figure.is_int8 and "avx512_vnni" not in instructions:
         return "no AVX-512 VNNI: int8 scores may differ"
     return ""
+
+
+def _complete(configuration: Configuration, data: Path | None, download: bool) -> list[str]:
+    """Return all overrides of a run."""
+    overrides = [*configuration.overrides, *_PINNED, *(() if download else configuration.offline)]
+    if configuration.data is not None and data is not None:
+        overrides.append(f"dataset.path={_quoted(data / configuration.data)}")
+    return overrides
+
+
+def _check(
+    name: str, overrides: Sequence[str], reasons: Mapping[Figure, str], progress: "Progress"
+) -> list[CheckedFigure]:
+    """Return how the figures come out, by one run if any of them has no reason not to be measured."""
+    means: Mapping[tuple[str, int, str], float] = {}
+    if not all(reasons.values()):
+        progress.note(f"running {name}")
+        plain = compose(overrides)
+        check_components(plain)
+        try:
+            means = _measure(plain, progress)
+        except MissingExtraError as error:
+            return [CheckedFigure(figure, "skipped", reason=str(error)) for figure in reasons]
+        except NotCachedError:
+            return [CheckedFigure(figure, "skipped", reason=_NOT_CACHED) for figure in reasons]
+        except RerankEvalError as error:
+            return [CheckedFigure(figure, "failed", reason=str(error)) for figure in reasons]
+    return [
+        CheckedFigure(figure, "skipped", reason=reason)
+        if reason
+        else check_figure(figure, means[figure.system, figure.depth, figure.measure])
+        for figure, reason in reasons.items()
+    ]
 
 
 def _measure(plain: Mapping[str, Any], progress: "Progress") -> Mapping[tuple[str, int, str], float]:

@@ -34,6 +34,8 @@ class Fault(NamedTuple):
     stall_after: int | None = None
     """Send so many bytes of the body and then nothing, until the server stops."""
     times: int = 1000
+    headers: tuple[tuple[str, str], ...] = (("Retry-After", "0"),)
+    """Beside the hub's own, where the status is an error."""
 
 
 class Asked(NamedTuple):
@@ -128,7 +130,7 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             fault = hub.fault(path)
             if fault is not None and fault.status != 200:
                 return self._answer(
-                    fault.status, b'{"error": "a fault"}', {"X-Error-Code": fault.code, "Retry-After": "0"}
+                    fault.status, b'{"error": "a fault"}', {"X-Error-Code": fault.code, **dict(fault.headers)}
                 )
             status, body, headers = self._find(path)
             if fault is not None and fault.body is not None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pytest
 from filelock import FileLock
 
-from rerank_eval.cache import PARTS, build_folder, cache_root, find_part, is_intact, keep_part
+from rerank_eval.cache import PARTS, build_folder, cache_root, find_parts, is_intact, keep_part
 from rerank_eval.errors import ConfigError, DataError, NotEvaluableError
 from tests.conftest import RunPython
 
@@ -183,6 +183,24 @@ def test_of_two_builders_at_once_one_builds_and_the_other_waits_and_says_for_who
     assert is_intact(tmp_path / "index")
 
 
+def test_who_comes_before_the_builder_has_said_its_name_waits_for_that(tmp_path: Path) -> None:
+    building = tmp_path / ".building"
+    building.mkdir()
+    lock = FileLock(building / "index.lock", thread_local=False)
+    lock.acquire()
+    named = threading.Timer(0.3, lambda: (building / "index.owner").write_text("process 7"))
+    named.start()
+    notes: list[str] = []
+
+    def note(message: str) -> None:
+        notes.append(message)
+        lock.release()
+
+    build_folder(tmp_path / "index", write_part, note=note)
+    named.join()
+    assert notes == [f"process 7 is building {tmp_path / 'index'}; waiting for it"]
+
+
 def test_who_waited_too_long_is_told_for_whom(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     script = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "print(flush=True); signal.pause()")
     with subprocess.Popen(
@@ -240,15 +258,16 @@ def test_a_fault_of_something_else_passes_unchanged(tmp_path: Path) -> None:
 
 def test_a_part_is_found_only_with_the_content_it_was_kept_with(tmp_path: Path) -> None:
     parts = tmp_path / "parts"
-    assert find_part(parts, "7") is None
+    assert find_parts(parts) == {}
     path = keep_part(parts, "7", lambda file: file.write(b"seven"))
     assert path.read_bytes() == b"seven"
-    assert (find_part(parts, "7"), find_part(parts, "77"), find_part(parts, "")) == (path, None, None)
+    other = keep_part(parts, "77", lambda file: file.write(b"seventy-seven"))
+    assert find_parts(parts) == {"7": path, "77": other}
     path.write_bytes(b"sevem")
-    assert find_part(parts, "7") is None
+    assert find_parts(parts) == {"77": other}
     (parts / "7.unfinished").write_bytes(b"sev")
-    assert find_part(parts, "7") is None
-    assert list(parts.iterdir()) == []
+    assert find_parts(parts) == {"77": other}
+    assert list(parts.iterdir()) == [other]
 
 
 SHORT = """

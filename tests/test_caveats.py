@@ -1,13 +1,13 @@
 """What qualifies the numbers is said, and nothing else (faults.md, rows 1, 2, 5 to 8 and 10)."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from rerank_eval.results import ExperimentResult
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.types import Dataset, LoadReport, Request, Scores
+from rerank_eval.types import Dataset, Findings, LoadReport, Request, Scores, SearchRecall
 from tests.fakes import Batched, Constant, FixedRetriever, Hashed, make_dataset
 
 SETTINGS = Settings(depths=(5,), measures=("nDCG@10",), latency=LatencySettings(queries=0))
@@ -97,6 +97,37 @@ def test_a_shorter_list_of_candidates_is_said_with_what_there_is() -> None:
     assert list(found.warnings) == [
         "candidates: depth 100 asked, 7 available for query q000; 6 of 6 queries have fewer than 100"
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "messages"),
+    [
+        (Findings(skipped_lines=3), ["fixed: 3 bad lines were skipped"]),
+        (Findings(dropped_duplicates=3), ["fixed: 3 identical duplicates were dropped"]),
+        (Findings(truncated_documents=3), ["fixed: 3 documents are longer than the encoder reads"]),
+        (Findings(truncated_queries=3), ["fixed: 3 queries are longer than the encoder reads"]),
+        (
+            Findings(recall=SearchRecall(0.0, 100, 6)),
+            ["fixed: the approximate search finds 0.0% of the exact top 100 (mean over 6 queries)"],
+        ),
+        (
+            Findings(recall=SearchRecall(0.9876, 100, 6)),
+            ["fixed: the approximate search finds 98.8% of the exact top 100 (mean over 6 queries)"],
+        ),
+        (Findings(recall=SearchRecall(0.99, 100, 6)), []),
+        (Findings(recall=SearchRecall(1.0, 100, 6)), []),
+    ],
+)
+def test_what_a_first_stage_found_is_in_the_result_and_said_where_it_matters(
+    found: Findings, messages: list[str]
+) -> None:
+    class Finding(FixedRetriever):
+        def findings(self, dataset: Dataset) -> Findings:
+            return found
+
+    made = result(retriever=Finding())
+    assert made.retriever["findings"] == {"fixed": asdict(found)}
+    assert list(made.warnings) == messages
 
 
 def test_one_query_gives_no_interval_and_says_so() -> None:

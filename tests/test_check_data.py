@@ -170,6 +170,22 @@ def test_problems_are_counted_and_fail_only_a_strict_check(folder: Path, capsys:
     assert check(folder, "--strict") == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], True),
+        (["retriever=bm25"], False),  # then it is this one that is asked for
+        (["hydra.mode=RUN"], False),
+    ],
+)
+def test_of_a_sweep_one_run_is_checked_and_that_is_said(
+    more: list[str], said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command("check-data", ["+experiment=first_stages", "depths=[5]", *more]) == 0
+    note = "note: of a sweep only this one run is checked, helpdesk over bm25; for another set retriever (bm25,dense,hybrid)"
+    assert (note in capsys.readouterr().out.splitlines()) is said
+
+
 def test_the_file_has_all_numbers(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "out" / "report.json"
     check(folder, "--json", str(path))

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from rerank_eval.components import check_component, make_component
-from rerank_eval.errors import ConfigError, DataError, MissingExtraError
+from rerank_eval.errors import ConfigError, DataError, MissingExtraError, NotCachedError
 
 MODULE = """
 import os
 from collections import OrderedDict
 from pathlib import Path
 
-from rerank_eval.errors import ConfigError, DataError
+from rerank_eval.errors import ConfigError, DataError, NotCachedError
 
 not_callable = 3
 
@@ -26,7 +26,7 @@ class Open:
         self.settings = settings
 
 def refuse(kind: str) -> None:
-    raise {"config": ConfigError, "data": DataError, "type": TypeError, "value": ValueError}[kind]("size is -1")
+    raise {"config": ConfigError, "not cached": NotCachedError, "data": DataError, "type": TypeError, "value": ValueError}[kind]("size is -1")
 
 def needs(package: str) -> None:
     __import__(package)
@@ -103,6 +103,7 @@ def test_a_wrong_setting_is_named(module: str, settings: dict[str, object], mess
     ("kind", "error", "message"),
     [
         ("config", ConfigError, r"^rerankers\.mine: size is -1$"),
+        ("not cached", NotCachedError, r"^rerankers\.mine: size is -1$"),
         ("type", ConfigError, r"^rerankers\.mine cannot be made: size is -1 \({place}\)$"),
         ("value", ConfigError, r"^rerankers\.mine cannot be made: size is -1 \({place}\)$"),
         ("data", DataError, r"^size is -1$"),

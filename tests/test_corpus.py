@@ -1,6 +1,8 @@
 """The indexable corpus (faults.md, rows 2, 5 and 9)."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from rerank_eval.corpus import Corpus, replace_surrogates
 from rerank_eval.errors import DuplicateIdError
+from tests.conftest import RunPython
 
 DOCUMENTS = st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1, max_size=4), st.text(max_size=20))
 checked = settings(max_examples=50, deadline=None, derandomize=True)
@@ -84,3 +87,44 @@ def test_texts_can_be_read_from_several_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
         texts = list(pool.map(corpus.text, corpus.doc_ids * 4))
     assert texts == list(corpus.texts()) * 4
+
+
+FULL_DISK = """
+import resource, sys
+from rerank_eval.corpus import Corpus
+from rerank_eval.errors import RerankEvalError
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+size, last = int(sys.argv[1]), sys.argv[2]
+def documents():
+    yield from ((f"d{number}", "x" * size) for number in range(30_000 // size))
+    if last == "repeated":
+        yield "d0", "x" * size
+    if last == "bad":
+        raise ValueError("a bad line")
+try:
+    Corpus(documents())
+except RerankEvalError as error:
+    print(error.exit_code, type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("size", [100, 30_000])
+@pytest.mark.parametrize("last", ["none", "repeated", "bad"])
+def test_a_full_disk_for_temporary_files_is_named_with_the_cure(
+    tmp_path: Path, run_python: RunPython, monkeypatch: pytest.MonkeyPatch, size: int, last: str
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = run_python("-c", FULL_DISK, str(size), last)
+    assert done.stdout == (
+        f"3 NotEvaluableError the texts of the documents cannot be kept in {tmp_path} (File too large); make room there, or set the "
+        "variable TMPDIR to a folder on another disk\n"
+    ), done.stderr
+
+
+def test_another_error_of_the_source_stays_what_it_is() -> None:
+    def documents() -> Iterator[tuple[str, str]]:
+        yield "a", "x"
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError, match="gone"):
+        Corpus(documents())

@@ -56,7 +56,10 @@ def test_a_first_stage_that_lacks_something_is_refused_before_anything_is_asked(
     whole = {"name": "x", "searches": True, "retrieve": lambda *_: asked.append("first stage"), "identity": dict}
     retriever: Any = SimpleNamespace(**whole | change)
     reranker = Hashed()
-    with pytest.raises(ConfigError, match=r"^the retriever SimpleNamespace needs name, searches .* and identity\(\)$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^the retriever \w+ \(SimpleNamespace\) has no valid \w+; it needs name, searches .* and identity\(\)$",
+    ):
         evaluate(DATASET, retriever, [reranker], SETTINGS)
     assert asked == []
     assert reranker.asked == []
@@ -66,8 +69,17 @@ def test_a_first_stage_that_lacks_something_is_refused_before_anything_is_asked(
 def test_a_class_without_an_attribute_of_a_first_stage_is_refused_by_its_name(method: str) -> None:
     members = {"name": "mine", "searches": True, "retrieve": FixedRetriever.retrieve, "identity": dict}
     del members[method]
-    with pytest.raises(ConfigError, match="the retriever Mine needs"):
+    with pytest.raises(ConfigError, match=rf"^the retriever mine \(Mine\) has no valid {method}; it needs"):
         prepare(DATASET, type("Mine", (), members)(), SETTINGS, SilentProgress())
+
+
+def test_findings_of_another_kind_are_refused() -> None:
+    class Telling(FixedRetriever):
+        def findings(self, dataset: Dataset) -> Mapping[str, object]:
+            return {"recall": 0.9}
+
+    with pytest.raises(ConfigError, match=r"the retriever fixed: findings\(\) returned dict instead of Findings"):
+        prepare(DATASET, Telling(), SETTINGS, SilentProgress())
 
 
 def test_a_first_stage_with_a_document_of_another_corpus_is_refused_before_a_reranker_is_asked() -> None:

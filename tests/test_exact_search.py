@@ -24,14 +24,15 @@ def reference(vectors: NDArray[Any], query: NDArray[Any], ranks: NDArray[np.int6
     depth=st.integers(1, 130),
     dtype=st.sampled_from([np.float16, np.float32]),
     values=st.sampled_from(["few", "many"]),
+    num_queries=st.sampled_from([5, 12]),
 )
 def test_it_finds_what_numpy_written_out_finds_ties_included(
-    seed: int, count: int, depth: int, dtype: type, values: str
+    seed: int, count: int, depth: int, dtype: type, values: str, num_queries: int
 ) -> None:
     random = np.random.default_rng(seed)
     vectors = random.integers(-2, 3, (count, 4)) if values == "few" else random.standard_normal((count, 4))
     vectors = vectors.astype(dtype)
-    queries = random.integers(-2, 3, (5, 4)).astype(np.float32)  # few values: exact ties, in float64 too
+    queries = random.integers(-2, 3, (num_queries, 4)).astype(np.float32)  # few values: exact ties, in float64 too
     ranks = random.permutation(count)
     blocks: list[NDArray[Any]] = np.split(vectors, np.sort(random.integers(0, count + 1, 3)))
     found = ExactSearch(blocks, ranks).search(queries, depth)
@@ -112,3 +113,25 @@ def test_float16_and_float32_differ_by_no_more_than_the_rounding_of_what_is_stor
     expected = [by_position[position] for position in half.positions.tolist()]
     assert half.scores == pytest.approx(expected, abs=2**-11)
     assert not np.array_equal(half.scores, expected)
+
+
+@pytest.mark.parametrize("num_queries", [3, 20])
+@pytest.mark.parametrize(
+    ("documents", "queries"),
+    [(1e19, 1e19), (1e20, 1), (1e37, 1e37), (1e-25, 1e-25), (1e-40, 1), (1e-40, 1e-40), (1e37, 1e-40), (1e-40, 1e37)],
+)
+def test_vectors_of_any_length_are_found_as_numpy_written_out_finds_them(
+    documents: float, queries: float, num_queries: int
+) -> None:
+    random = np.random.default_rng(4)
+    vectors = (random.standard_normal((5000, 16)) * documents).astype(np.float32)
+    asked = (random.standard_normal((num_queries, 16)) * queries).astype(np.float32)
+    exact = asked.astype(np.float64) @ vectors.astype(np.float64).T
+    for scores, hits in zip(exact, ExactSearch([vectors], np.arange(5000)).search(asked, 10), strict=True):
+        assert hits.positions.tolist() == np.argsort(-scores)[:10].tolist()
+        assert hits.scores == pytest.approx(scores[hits.positions], rel=1e-12)
+
+
+def test_a_query_without_direction_finds_the_largest_ids() -> None:
+    (hits,) = ExactSearch([np.ones((50, 4), np.float32)], np.arange(50)).search(np.zeros((1, 4), np.float32), 2)
+    assert (hits.positions.tolist(), hits.scores.tolist()) == ([49, 48], [0.0, 0.0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rerank_eval.protocols import BatchReranker, DatasetReranker, HasIdentity, Reranker, SilentProgress
+from rerank_eval.protocols import BatchReranker, HasIdentity, HasParts, Reranker, SeesDataset, SilentProgress
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.rerankers.cross_encoder import CrossEncoder
 from rerank_eval.rerankers.minilm import MiniLM
@@ -25,7 +25,7 @@ class Minimal:
 
 def test_a_class_with_score_alone_is_a_reranker_without_further_abilities() -> None:
     reranker: Reranker = Minimal()
-    assert not isinstance(reranker, BatchReranker | DatasetReranker | HasIdentity)
+    assert not isinstance(reranker, BatchReranker | SeesDataset | HasIdentity | HasParts)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -35,7 +35,7 @@ def test_every_reranker_says_what_its_scores_depend_on(kind: type[Reranker]) -> 
 
 def test_those_that_gain_by_batches_or_need_the_dataset_are_seen_as_such() -> None:
     assert [kind.__name__ for kind in KINDS if issubclass(kind, BatchReranker)] == ["BGESmall", "CrossEncoder"]
-    assert [kind.__name__ for kind in KINDS if issubclass(kind, DatasetReranker)] == ["Oracle"]
+    assert [kind.__name__ for kind in KINDS if issubclass(kind, SeesDataset)] == ["Oracle"]
 
 
 def test_the_silent_progress_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rerank_eval.baseline import format_baseline
 from rerank_eval.compare import compare
 from rerank_eval.errors import NotComparableError
 from rerank_eval.rank_change import RANK_CHANGE_MEASURES, RBO_PERSISTENCE, compare_run
@@ -81,5 +82,7 @@ def test_the_report_of_such_a_run_claims_nothing_of_quality(result: ExperimentRe
 
 def test_the_gate_refuses_such_a_run(result: ExperimentResult, tmp_path: Path) -> None:
     recorded = read_recorded(write_result(result, tmp_path))
+    with pytest.raises(NotComparableError, match="has no judgments"):
+        format_baseline(recorded)
     with pytest.raises(NotComparableError, match="has no judgments"):
         compare(recorded, recorded)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from rerank_eval.errors import ConfigError, MissingExtraError, NotEvaluableError
+from rerank_eval.errors import ConfigError, MissingExtraError, NotCachedError, NotEvaluableError
 from rerank_eval.torch_models import check_length, find_model, loading
 from tests.conftest import ROOT
 
@@ -146,6 +146,16 @@ def test_a_model_that_the_hub_lacks_is_named(
     assert done.returncode == 1
     message = done.stderr.split("rerank_eval.errors.ConfigError: ")[1]
     assert message.startswith(("the model 'org/", "the model 'a b'", "the model folder ../../no-such does not exist"))
+
+
+def test_a_model_that_may_not_be_downloaded_is_told_apart_from_one_that_cannot_be() -> None:
+    with pytest.raises(
+        NotCachedError, match="the model 'org/tiny' is not in the cache of the hub, and local_files_only is set"
+    ):
+        find_model("org/tiny", COMMIT, local_files_only=True)
+    with pytest.raises(ConfigError, match="the model 'org/tiny' cannot be loaded") as raised:
+        find_model("org/tiny", COMMIT)  # HF_HUB_OFFLINE is set
+    assert not isinstance(raised.value, NotCachedError)
 
 
 def write(folder: Path, *names: str) -> Path:

@@ -121,7 +121,9 @@ def test_a_malformed_run_line_is_an_error_or_skipped_and_counted(tmp_path: Path,
 
 def test_two_judgments_that_disagree_are_an_error_with_both_lines(tmp_path: Path) -> None:
     path = written(tmp_path, "q1 0 d1 1\nq2 0 d1 0\n\nq1 0 d1 2\n")
-    with pytest.raises(DataError, match=r"file\.txt:4: query 'q1', document 'd1' is judged 2 here and 1 in line 1"):
+    with pytest.raises(
+        DataError, match=r"file\.txt:4: query 'q1', document 'd1' is judged 2 here and judged 1 in line 1"
+    ):
         read_qrels(path, LineReader("skip"))
 
 

@@ -1,8 +1,11 @@
 """What a Ranking and a Dataset guarantee (faults.md, rows 3 and 4)."""
 
+import json
 import math
 import random
+from dataclasses import asdict
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
-from rerank_eval.types import Dataset, Qrels, Query, Ranking, ScoredDoc
+from rerank_eval.types import Dataset, Findings, Qrels, Query, Ranking, ScoredDoc, SearchRecall
 
 NEAR = st.sampled_from([0.0, -0.0, 1.0, 1.0 + 1e-9, 1.0 - 1e-9, math.nextafter(1.0, 2.0)])
 SCORED = st.dictionaries(st.text(max_size=3), NEAR | st.floats(allow_nan=False, allow_infinity=False), max_size=8)
@@ -56,13 +59,16 @@ def test_a_ranking_with_a_score_that_is_not_finite_cannot_exist(score: float) ->
 
 def test_a_ranking_with_a_document_twice_cannot_exist() -> None:
     with pytest.raises(DataError, match="document 'a' comes twice"):
-        Ranking([("a", 1.0), ("a", 1.0)])
+        Ranking([("b", 1.0), ("a", 1.0), ("c", 1.0), ("a", 2.0), ("c", 1.0)])
 
 
 def test_a_ranking_is_a_sequence_of_scored_documents() -> None:
     ranking = Ranking([("a", 1.0), ("b", 2.0)])
     assert ranking[0] == ScoredDoc("b", 2.0)
     assert list(ranking) == [("b", 2.0), ("a", 1.0)]
+    assert all(isinstance(doc, ScoredDoc) for doc in (*ranking, *ranking[:1]))
+    assert (ranking[1:], ranking[-1]) == ((("a", 1.0),), ("a", 1.0))
+    assert (ranking.doc_ids, ranking.scores) == (("b", "a"), (2.0, 1.0))
     assert ranking != (("b", 2.0), ("a", 1.0))
     assert "2 documents" in repr(ranking)
 
@@ -121,3 +127,13 @@ def test_a_dataset_whose_queries_and_judgments_do_not_fit_cannot_exist(
     asked = tuple(Query(query_id, f"text {number}") for number, query_id in enumerate(queries))
     with pytest.raises(DataError, match=f"^{message}"):
         make(queries=asked, qrels={query_id: {"d1": 1} for query_id in judged})
+
+
+def test_findings_are_plain_numbers_and_a_recall_is_a_share() -> None:
+    counted: Any = np.int64(3)
+    share: Any = np.float32(0.5)
+    found = Findings(truncated_documents=counted, recall=SearchRecall(share, counted, counted))
+    assert json.loads(json.dumps(asdict(found)))["recall"] == {"value": 0.5, "depth": 3, "num_queries": 3}
+    for wrong in (math.nan, -0.1, 1.1):
+        with pytest.raises(DataError, match="it is a share between 0 and 1"):
+            SearchRecall(wrong, 100, 3)

@@ -1,5 +1,6 @@
-"""Which figures there are, what runs for them, and how each verdict comes out."""
+"""Which figures there are, what runs for them, and how each comes out."""
 
+import json
 import re
 import shutil
 import sys
@@ -7,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from rerank_eval import verify
 from rerank_eval.commands import run_command
 from rerank_eval.components import check_component
-from rerank_eval.conformance import FIRST_STAGE, Configuration, Figure, judge, read_conformance
+from rerank_eval.conformance import FIRST_STAGE, Configuration, Figure, check_figure, read_conformance
 from rerank_eval.errors import ConfigError, NotEvaluableError
+from rerank_eval.fingerprint import fingerprint
 from rerank_eval.measures import parse_measures
-from tests.conftest import Compose
+from rerank_eval.verify import run_verify
+from tests.conftest import Compose, RunPython
 from tests.fakes import make_dataset, write_beir_folder
 
 CONFIGURATIONS = read_conformance()
@@ -41,6 +43,14 @@ def test_a_configuration_composes_and_gives_its_figures(configuration: Configura
     assert configuration.figures
 
 
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda configuration: configuration.full_name)
+def test_no_figure_is_one_that_a_reranker_cannot_change(configuration: Configuration) -> None:
+    """Recall at k of a reranker of the top k or fewer is the first stage's."""
+    for figure in configuration.figures:
+        if figure.system != FIRST_STAGE and figure.measure.startswith("R("):
+            assert int(figure.measure.rpartition("@")[2]) < figure.depth
+
+
 def test_no_figure_and_no_name_stands_twice() -> None:
     names = [configuration.full_name for configuration in CONFIGURATIONS]
     assert len(set(names)) == len(names)
@@ -55,18 +65,18 @@ def test_no_figure_and_no_name_stands_twice() -> None:
     ids=lambda configuration: configuration.full_name,
 )
 def test_the_published_figure_of_bm25_is_the_one_of_the_dataset(configuration: Configuration, compose: Compose) -> None:
-    published = compose(*configuration.overrides)["dataset"]["bm25_ndcg10"]
-    values = {f.value for f in configuration.figures if f.source == "Pyserini 2CR" and f.measure == "nDCG@10"}
-    assert values == ({published} - {None})
+    published = compose(*configuration.overrides)["dataset"]["published_bm25"]
+    sources = ("Pyserini 2CR", "published")
+    assert {f.measure: f.value for f in configuration.figures if f.source in sources and f.depth == 0} == published
 
 
 @pytest.mark.parametrize(
-    ("measured", "verdict"),
+    ("measured", "agreement"),
     [(0.5, "agrees"), (0.503, "agrees"), (0.497, "agrees"), (0.5031, "differs"), (0.4, "differs")],
 )
-def test_a_figure_agrees_up_to_its_tolerance(measured: float, verdict: str) -> None:
-    judged = judge(Figure("none", 0, "AP", 0.5, 0.003, "a paper", False), measured)
-    assert (judged.verdict, judged.measured) == (verdict, measured)
+def test_a_figure_agrees_up_to_its_tolerance(measured: float, agreement: str) -> None:
+    checked = check_figure(Figure("none", 0, "AP", 0.5, 0.003, "a paper", False), measured)
+    assert (checked.agreement, checked.measured) == (agreement, measured)
 
 
 @pytest.fixture
@@ -107,30 +117,31 @@ def test_a_run_that_fails_says_why_and_ends_with_3(data: Path, capsys: pytest.Ca
     assert f"{path}:7: not JSON" in out
 
 
-def test_a_missing_package_skips_what_needs_it_and_nothing_else(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def give_candidates(data: Path) -> None:
+    """Make the collection the one of dl19, with a run."""
     (data / "vaswani").rename(data / "trec-dl-2019")
     runs = data / "trec-dl-2019" / "runs"
     runs.mkdir()
     ranks = [f"q{n:03} Q0 d{d:03} 1 {9 - d} x\n" for n in range(6) for d in range(9)]
     (runs / "bm25.top100.trec").write_text("".join(ranks))
+
+
+def test_a_missing_package_skips_what_needs_it_and_nothing_else(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_candidates(data)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # what an import finds where the package is not installed
-    monkeypatch.setattr(verify, "vector_instructions", lambda: ["avx512_vnni"])
-    assert run_command("verify", ["dl19/bm25", "dl19/bundled", "--data", str(data)]) == 1
+    assert run_verify(["dl19/bm25", "dl19/bundled", "--data", str(data)], ["avx512_vnni"]) == 1
     out = capsys.readouterr().out
     assert {row[-1] for row in rows(out)} == {"differs"}
     assert {line.split()[-1] for line in out.splitlines() if line.startswith("minilm ")} == {"skipped"}
     assert "the package 'onnxruntime' is not installed; install it with: pip install 'rerank-eval[onnx]'" in out
 
 
-def test_int8_figures_are_skipped_on_another_processor(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verify, "vector_instructions", lambda: ["asimd"])
+def test_int8_figures_are_skipped_on_another_processor(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (data / "vaswani").rename(data / "trec-dl-2020")
     with pytest.raises(NotEvaluableError):
-        run_command("verify", ["dl20/bundled", "--data", str(data)])
+        run_verify(["dl20/bundled", "--data", str(data)], ["asimd"])
     out = capsys.readouterr().out
     assert "no AVX-512 VNNI: int8 scores may differ" in out
     assert {line.split()[-1] for line in out.splitlines() if line.startswith("minilm ")} == {"skipped"}
@@ -173,6 +184,57 @@ def test_what_is_not_downloaded_is_skipped(
     out = capsys.readouterr().out
     assert {row[-1] for row in rows(out)} == {"skipped"}
     assert "not downloaded yet: --download fetches it" in out
+
+
+def test_data_that_cannot_be_read_are_not_taken_for_a_missing_download(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give_candidates(data)
+    shutil.rmtree(data / "trec-dl-2019" / "qrels")
+    with pytest.raises(NotEvaluableError, match="a run failed"):
+        run_command("verify", ["dl19/minilm-l6", "--data", str(data)])
+    out = capsys.readouterr().out
+    assert "qrels" in out
+    assert out.splitlines()[-1] == "1 failed"
+
+
+@pytest.mark.slow
+def test_of_models_only_one_that_is_not_here_is_skipped(
+    data: Path, tmp_path: Path, run_python: RunPython, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes of their own: huggingface_hub reads HF_HOME once, when it is imported."""
+    give_candidates(data)
+    home = tmp_path / "home"
+    monkeypatch.setenv("HF_HOME", str(home))
+    command = ["-m", "rerank_eval", "verify", "dl19/minilm-l6", "--data", str(data)]
+    name, commit = "models--cross-encoder--ms-marco-MiniLM-L6-v2", "c5ee24cb16019beea0893ab7796b1df96625c6b8"
+    before = run_python(*command)
+    assert (before.returncode, "not downloaded yet" in before.stdout) == (3, True), before.stderr
+    assert before.stdout.splitlines()[-1] == "1 skipped"
+    snapshot = home / "hub" / name / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    for file in ("config.json", "pytorch_model.bin"):
+        (snapshot / file).write_text("{}")
+    refused = run_python(*command)
+    assert (refused.returncode, "is a pickle, which is never opened" in refused.stdout) == (3, True), refused.stderr
+    assert refused.stdout.splitlines()[-1] == "1 failed"
+
+
+def test_a_wrong_name_on_the_hub_is_not_taken_for_a_missing_download(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compose: Compose
+) -> None:
+    monkeypatch.setenv("RERANK_EVAL_CACHE", str(tmp_path))
+    coordinates = compose("dataset=beir/scifact")["dataset"]
+    files = [["another/config.parquet", 1, "0" * 64]]
+    folder = tmp_path / "hub" / coordinates["repository"] / coordinates["revision"]
+    folder.mkdir(parents=True)
+    listing = {"files": files, "sha256": fingerprint({"files": files})}
+    (folder / "listing.json").write_text(json.dumps(listing))
+    with pytest.raises(NotEvaluableError, match="a run failed"):
+        run_command("verify", ["beir/scifact"])
+    out = capsys.readouterr().out
+    assert f"{coordinates['repository']} at {coordinates['revision'][:12]} has no file for config" in out
+    assert out.splitlines()[-1] == "2 failed"
 
 
 def test_a_download_that_fails_says_why(

@@ -1,14 +1,16 @@
 """A folder in BEIR layout (Thakur et al., 2021): corpus.jsonl, queries.jsonl, qrels/<split>.tsv; each may end in .gz."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus
-from rerank_eval.datasets.gathering import QueryTexts, assemble, check_relevance_level, gather_corpus
+from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.json_objects import parse_object, string_field
 from rerank_eval.errors import ConfigError, DataError, nearest
 from rerank_eval.paths import check_name
-from rerank_eval.textfiles import LineReader, OnBadLine, check_id
+from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_id
 from rerank_eval.trec import read_qrels
 from rerank_eval.types import Dataset
 
@@ -25,9 +27,13 @@ def load_beir_dir(
     split: str | None = "test",
     name: str | None = None,
     relevance_level: int = 1,
+    titles: bool = True,
+    removes_query_document: bool = False,
+    published_bm25: Mapping[str, float] | None = None,
+    part_of: str | None = None,
     on_bad_line: OnBadLine = "error",
 ) -> Dataset:
-    """Return the dataset: all documents (title and text joined by a space), and the queries that `split` has judgments for.
+    """Return the dataset: all documents (title, where `titles` says so, and text joined by a space), and the queries that `split` has judgments for.
 
     Queries without a judgment are left out, and counted, as in BEIR. Without a split (None) nothing is judged: a query log.
 
@@ -35,20 +41,26 @@ def load_beir_dir(
         ConfigError: the folder or the split does not exist.
         DataError: a file is missing or a line is wrong (file:line).
     """
+    conventions = Conventions(
+        relevance_level=relevance_level,
+        removes_query_document=removes_query_document,
+        published_bm25=published_bm25 or {},
+        part_of=part_of,
+    )
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise ConfigError(f"dataset.path: {folder} is not a folder")
     reader = LineReader(on_bad_line)
     qrels = None if split is None else read_qrels(_find_qrels(folder, check_name(split, "dataset.split")), reader)
     queries = _read_queries(_find(folder, "queries"), reader)
-    corpus = _read_corpus(_find(folder, "corpus"), reader)
+    corpus = _read_corpus(_find(folder, "corpus"), reader, titles)
     return assemble(
         name=check_name(name or folder.resolve().name, "dataset.name"),
         split=split or "",
         corpus=corpus,
         queries=queries,
         qrels=qrels,
-        relevance_level=check_relevance_level(relevance_level),
+        conventions=conventions,
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates + corpus.dropped_duplicates,
     )
@@ -70,21 +82,24 @@ def _find_qrels(folder: Path, split: str) -> Path:
     raise ConfigError(f"dataset.split {split!r} has no file {folder / 'qrels' / split}.tsv: {nearest(split, splits)}")
 
 
-def _read_corpus(path: Path, reader: LineReader) -> Corpus:
-    records = reader.records(path, lambda line: _document(parse_object(line)))
-    return gather_corpus(((number, *record) for number, record in records), path)
+def _read_corpus(path: Path, reader: LineReader, titles: bool) -> Corpus:
+    def documents() -> Iterator[tuple[Place, str, str]]:
+        for number, record in reader.records(path, lambda line: _document(parse_object(line), titles)):
+            yield Place(path, number), *record
+
+    return gather_corpus(documents)
 
 
 def _read_queries(path: Path, reader: LineReader) -> QueryTexts:
-    queries = QueryTexts(path)
+    queries = QueryTexts()
     for number, record in reader.records(path, lambda line: _query(parse_object(line))):
-        if not queries.add(number, *record):
+        if not queries.add(Place(path, number), *record):
             reader.dropped_duplicates += 1
     return queries
 
 
-def _document(fields: dict[str, object]) -> _Record:
-    title, text = string_field(fields, "title", ""), string_field(fields, "text")
+def _document(fields: dict[str, object], titles: bool) -> _Record:
+    title, text = string_field(fields, "title", "") if titles else "", string_field(fields, "text")
     return _Record(check_id(fields.get("_id"), "_id"), f"{title} {text}" if title else text)
 
 

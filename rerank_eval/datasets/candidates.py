@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rerank_eval.datasets.gathering import QueryTexts, assemble, check_relevance_level, gather_corpus
+from rerank_eval.conventions import Conventions
+from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.hub_files import HubRepository
 from rerank_eval.datasets.json_objects import as_object, holds_list, parse_object, read_list, string_field
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.paths import check_name
 from rerank_eval.protocols import Progress
-from rerank_eval.textfiles import LineReader, OnBadLine, check_id
+from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_can_be_read_again, check_id
 from rerank_eval.trec import read_qrels
 from rerank_eval.types import Dataset, Ranking
 
@@ -42,6 +43,9 @@ def load_candidates(
     qrels: str | None = None,
     name: str | None = None,
     relevance_level: int = 1,
+    removes_query_document: bool = False,
+    published_bm25: Mapping[str, float] | None = None,
+    part_of: str | None = None,
     cache_dir: str | None = None,
     offline: bool = False,
     on_bad_line: OnBadLine = "error",
@@ -61,22 +65,28 @@ def load_candidates(
         DataError: a file is missing, or a record or line is wrong (file:line).
         NotEvaluableError: the hub cannot be reached or fails.
     """
-    check_relevance_level(relevance_level)
+    conventions = Conventions(
+        relevance_level=relevance_level,
+        removes_query_document=removes_query_document,
+        published_bm25=published_bm25 or {},
+        part_of=part_of,
+    )
     reader = LineReader(on_bad_line)
     file = _find(path, "path", cache_dir, offline, progress)
+    check_can_be_read_again(file)
     qrels_file = None if qrels is None else _find(qrels, "qrels", cache_dir, offline, progress)
     dataset_name = check_name(name or _stem(file), "dataset.name")
     judgments = None if qrels_file is None else read_qrels(qrels_file, reader)
-    queries = QueryTexts(file)
+    queries = QueryTexts()
     run: dict[str, Ranking] = {}
-    corpus = gather_corpus(_gather(file, reader, queries, run), file)
+    corpus = gather_corpus(lambda: _gather(file, reader, queries, run))
     return assemble(
         name=dataset_name,
         split="" if qrels_file is None else _stem(qrels_file),
         corpus=corpus,
         queries=queries,
         qrels=judgments,
-        relevance_level=relevance_level,
+        conventions=conventions,
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates,
         first_stage=run,
@@ -99,36 +109,35 @@ def _stem(file: Path) -> str:
 
 def _gather(
     file: Path, reader: LineReader, queries: QueryTexts, run: dict[str, Ranking]
-) -> Iterator[tuple[int, str, str]]:
-    """Yield (line, doc_id, text) of every hit, filling `queries` and `run` on the way."""
+) -> Iterator[tuple[Place, str, str]]:
+    """Yield (place, doc_id, text) of every hit, filling `queries` and `run` on the way."""
     if holds_list(file):
         records = reader.parse_all(file, read_list(file), lambda value: _parse(as_object(value)))
     else:
         records = reader.records(file, lambda line: _parse(parse_object(line)))
     for line, record in records:
-        ranking = _rank(record, reader, file, line)
-        if queries.add(line, record.query_id, record.query):
+        place = Place(file, line)
+        ranking = _rank(record, reader, place)
+        if queries.add(place, record.query_id, record.query):
             run[record.query_id] = ranking
         elif run[record.query_id] == ranking:
             reader.dropped_duplicates += 1
         else:
             raise DataError(
-                f"query {record.query_id!r} has other hits than in line {queries.line(record.query_id)}; keep one of the two",
-                file,
-                line,
+                f"query {record.query_id!r} has other hits than in line {queries.place(record.query_id).line}; keep one of the two",
+                *place,
             )
         for hit in record.hits:
-            yield line, hit.doc_id, hit.text
+            yield place, hit.doc_id, hit.text
 
 
-def _rank(record: _Record, reader: LineReader, file: Path, line: int) -> Ranking:
+def _rank(record: _Record, reader: LineReader, place: Place) -> Ranking:
     scores: dict[str, float] = {}
     for hit in record.hits:
         if scores.setdefault(hit.doc_id, hit.score) != hit.score:
             raise DataError(
                 f"query {record.query_id!r} has document {hit.doc_id!r} twice, with different scores or ranks; keep one of the two",
-                file,
-                line,
+                *place,
             )
     reader.dropped_duplicates += len(record.hits) - len(scores)
     return Ranking(scores.items())
@@ -194,6 +203,8 @@ def _unpack(content: str, doc_id: str) -> dict[str, object] | None:
         fields = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict) or not any(fields.get(field) == doc_id for field in _ID_FIELDS):
+    if not isinstance(fields, dict):
         return None
-    return fields
+    ids = [fields[field] for field in _ID_FIELDS if field in fields]
+    # an index may number its documents, where the hit has a string
+    return fields if any(type(id) in (str, int) and str(id) == doc_id for id in ids) else None

@@ -1,80 +1,67 @@
 """Documents and queries gathered from records, with the rules that every source shares."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
+from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus, replace_surrogates
-from rerank_eval.errors import ConfigError, DataError, DuplicateIdError
+from rerank_eval.errors import DataError, DuplicateIdError
+from rerank_eval.textfiles import Place
 from rerank_eval.types import Dataset, LoadReport, Qrels, Query, Run
 
 
 class QueryTexts:
     """The texts by query_id in the order they came, with lone surrogates replaced."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Name the source, for messages."""
-        self._path = path
-        self._lines: dict[str, int] = {}
+    def __init__(self) -> None:
+        """Begin without a query."""
+        self._places: dict[str, Place] = {}
         self.texts: dict[str, str] = {}
         self.replaced_surrogates = 0
 
-    def add(self, line: int, query_id: str, raw: str) -> bool:
+    def add(self, place: Place, query_id: str, raw: str) -> bool:
         """Return whether the query is new; one that came before must have the same text.
 
         Raises:
-            DataError: it has another text; names both lines.
+            DataError: it has another text; names both places.
         """
         text = replace_surrogates(raw)
         if query_id not in self.texts:
             self.texts[query_id] = text
-            self._lines[query_id] = line
+            self._places[query_id] = place
             self.replaced_surrogates += text != raw
             return True
         if self.texts[query_id] != text:
+            first = self._places[query_id].seen_from(place)
             raise DataError(
-                f"query_id {query_id!r} comes twice with different texts (first in line {self._lines[query_id]}); "
-                "keep one of the two",
-                self._path,
-                line,
+                f"query_id {query_id!r} comes twice with different texts (first {first}); keep one of the two", *place
             )
         return False
 
-    def line(self, query_id: str) -> int:
+    def place(self, query_id: str) -> Place:
         """Return where the query came first."""
-        return self._lines[query_id]
+        return self._places[query_id]
 
 
-def gather_corpus(documents: Iterable[tuple[int, str, str]], path: Path | str) -> Corpus:
-    """Return the corpus of (line, doc_id, text); a document that comes again must have the same text.
+def gather_corpus(read: Callable[[], Iterable[tuple[Place, str, str]]]) -> Corpus:
+    """Return the corpus of what `read` gives: place, doc_id and text; a document that comes again must have the same text.
 
     Raises:
-        DataError: it has another text; names both lines.
+        DataError: it has another text; names both places.
+        NotEvaluableError: the disk for temporary files is full.
     """
-    lines: dict[str, int] = {}
-    current = 0
+    here = Place("", 0)
 
     def pairs() -> Iterator[tuple[str, str]]:
-        nonlocal current
-        for current, doc_id, text in documents:
+        nonlocal here
+        for place, doc_id, text in read():
+            here = place
             yield doc_id, text
-            lines.setdefault(doc_id, current)
 
     try:
         return Corpus(pairs())
-    except DuplicateIdError as error:
-        first = lines[error.doc_id]
-        raise DataError(f"{error} (first in line {first}); keep one of the two", path, current) from error
-
-
-def check_relevance_level(level: object) -> int:
-    """Return `level` if it can be the lowest grade that counts as relevant.
-
-    Raises:
-        ConfigError: it is no integer between 1 and 9999.
-    """
-    if not isinstance(level, int) or isinstance(level, bool) or not 1 <= level <= 9999:
-        raise ConfigError(f"dataset.relevance_level is {level!r}; it must be an integer between 1 and 9999")
-    return level
+    except DuplicateIdError as error:  # read again: the place of every document would take more memory than the ids
+        first = next((place for place, doc_id, _ in read() if doc_id == error.doc_id), here)
+        raise DataError(f"{error} (first {first.seen_from(here)}); keep one of the two", *here) from error
 
 
 def assemble(
@@ -84,9 +71,10 @@ def assemble(
     corpus: Corpus,
     queries: QueryTexts,
     qrels: Qrels | None,
-    relevance_level: int,
+    conventions: Conventions,
     skipped_lines: int = 0,
     dropped_duplicates: int = 0,
+    unused_columns: tuple[str, ...] = (),
     first_stage: Run | None = None,
 ) -> Dataset:
     """Return the dataset of the queries that have a judgment; the others are left out, and counted.
@@ -101,7 +89,6 @@ def assemble(
         corpus=corpus,
         queries=kept,
         qrels={} if qrels is None else {query.query_id: qrels[query.query_id] for query in kept},
-        relevance_level=relevance_level,
         load_report=LoadReport(
             skipped_lines=skipped_lines,
             dropped_duplicates=dropped_duplicates,
@@ -110,6 +97,8 @@ def assemble(
             blank_queries=sum(not query.text.strip() for query in kept),
             unjudged_queries=len(texts) - len(kept),
             unknown_judged_queries=sum(query_id not in texts for query_id in qrels or {}),
+            unused_columns=unused_columns,
         ),
         first_stage=first_stage,
+        **vars(conventions),
     )

@@ -1,28 +1,24 @@
 """A dataset from the Hugging Face hub, in the layout of BeIR/*, mteb/* or NanoBEIR."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-import yaml
-
+from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus
-from rerank_eval.datasets.gathering import QueryTexts, assemble, check_relevance_level
+from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
+from rerank_eval.datasets.hub_cards import Patterns, read_configs
 from rerank_eval.datasets.hub_files import HubRepository
 from rerank_eval.datasets.hub_rows import ENDINGS, Row, parse_document, parse_judgment, parse_query, read_records
-from rerank_eval.errors import ConfigError, DataError, DuplicateIdError, nearest
+from rerank_eval.errors import ConfigError, nearest
 from rerank_eval.paths import check_name
 from rerank_eval.protocols import Progress
-from rerank_eval.textfiles import LineReader, OnBadLine
+from rerank_eval.qrels import QrelsGatherer
+from rerank_eval.textfiles import LineReader, OnBadLine, Place
 from rerank_eval.types import Dataset, Qrels
 
 Record = TypeVar("Record")
-Place = tuple[Path, int]
-"""A file, and a line or row of it."""
 
 
 def load_hub(
@@ -35,7 +31,7 @@ def load_hub(
     relevance_level: int = 1,
     titles: bool = True,
     removes_query_document: bool = False,
-    bm25_ndcg10: float | None = None,
+    published_bm25: Mapping[str, float] | None = None,
     part_of: str | None = None,
     cache_dir: str | None = None,
     offline: bool = False,
@@ -53,27 +49,31 @@ def load_hub(
         DataError: a file or row is wrong (file and row).
         NotEvaluableError: the hub cannot be reached or fails.
     """
+    conventions = Conventions(
+        relevance_level=relevance_level,
+        removes_query_document=removes_query_document,
+        published_bm25=published_bm25 or {},
+        part_of=part_of,
+    )
     where = partial(HubRepository, cache_dir=cache_dir, offline=offline, progress=progress)
     parts = [
         _locate(part, what, repository, revision, where)
         for what, part in (("corpus", corpus), ("queries", queries), ("qrels", qrels))
     ]
-    check_relevance_level(relevance_level)
     reader = LineReader(on_bad_line)
     judgments = _read_qrels(parts[2], reader)
     texts = _read_queries(parts[1], reader, judgments)
     documents = _read_corpus(parts[0], reader, titles)
-    dataset = assemble(
+    return assemble(
         name=check_name(name or repository.split("/")[1], "dataset.name"),
         split=parts[2].split,
         corpus=documents,
         queries=texts,
         qrels=judgments,
-        relevance_level=relevance_level,
+        conventions=conventions,
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates + documents.dropped_duplicates,
     )
-    return replace(dataset, removes_query_document=removes_query_document, bm25_ndcg10=bm25_ndcg10, part_of=part_of)
 
 
 class Part(NamedTuple):
@@ -87,7 +87,7 @@ class Part(NamedTuple):
         """Yield (place, parsed row) of every file of the split, in the order of their names."""
         for path in (self.repository.fetch(path) for path in self._paths()):
             for number, record in read_records(path, parse, reader):
-                yield (path, number), record
+                yield Place(path, number), record
 
     def _paths(self) -> list[str]:
         """Return the data files, which the repository's README names, or which are named after the split.
@@ -115,43 +115,12 @@ class Part(NamedTuple):
             raise ConfigError(f"{self.repository} has {kinds} for config {self.config!r}, split {self.split!r}")
         return paths
 
-    def _declared(self, files: list[str]) -> dict[str, list[str]]:
-        """Return the patterns of paths by split that the README's front matter gives for the config; none if it declares no config.
-
-        The form: https://huggingface.co/docs/hub/datasets-manual-configuration
-        """
-        readme = self.repository.fetch("README.md") if "README.md" in files else None
-        configs = _front_matter(readme).get("configs") if readme else None
-        if not configs:
-            return {}
-        try:
-            declared = {str(config["config_name"]): config for config in configs}
-            if self.config not in declared:
-                raise ConfigError(f"{self.repository} has no config {self.config!r}: {nearest(self.config, declared)}")
-            return _patterns_by_split(declared[self.config]["data_files"])
-        except (TypeError, KeyError) as error:
-            raise DataError("the list of configs is not of the form that the hub describes", readme) from error
-
-
-def _patterns_by_split(data_files: str | list[dict[str, str | list[str]]]) -> dict[str, list[str]]:
-    if isinstance(data_files, str):
-        return {"train": [data_files]}
-    return {
-        str(entry["split"]): [entry["path"]] if isinstance(entry["path"], str) else list(entry["path"])
-        for entry in data_files
-    }
-
-
-def _front_matter(readme: Path) -> dict[str, Any]:
-    """Return the YAML at the head of the file, between two lines of dashes."""
-    found = re.match(
-        r"\ufeff?---\s*\n(.*?)\n---\s*(\n|$)", readme.read_text(encoding="utf-8", errors="replace"), re.DOTALL
-    )
-    try:
-        content = yaml.safe_load(found[1]) if found else None
-    except yaml.YAMLError as error:
-        raise DataError("the front matter is no YAML", readme) from error
-    return content if isinstance(content, dict) else {}
+    def _declared(self, files: list[str]) -> Patterns:
+        """Return the patterns of paths by split that the README gives for the config; none if it declares no config."""
+        declared = read_configs(self.repository.fetch("README.md")) if "README.md" in files else {}
+        if declared and self.config not in declared:
+            raise ConfigError(f"{self.repository} has no config {self.config!r}: {nearest(self.config, declared)}")
+        return declared.get(self.config, {})
 
 
 def _locate(
@@ -171,36 +140,21 @@ def _locate(
 
 
 def _read_qrels(part: Part, reader: LineReader) -> Qrels:
-    qrels: dict[str, dict[str, int]] = {}
-    for (path, number), (query_id, doc_id, grade) in part.records(parse_judgment, reader):
-        known = qrels.setdefault(query_id, {})
-        if known.get(doc_id, grade) != grade:
-            raise DataError(
-                f"query {query_id!r}, document {doc_id!r} is judged {grade} here and {known[doc_id]} before; keep one of the two",
-                path,
-                number,
-            )
-        reader.dropped_duplicates += doc_id in known
-        known[doc_id] = grade
-    return qrels
+    gathered = QrelsGatherer()
+    for place, judgment in part.records(parse_judgment, reader):
+        reader.dropped_duplicates += not gathered.add(place, *judgment)
+    return gathered.qrels
 
 
 def _read_queries(part: Part, reader: LineReader, qrels: Qrels) -> QueryTexts:
     """Return the queries that have a judgment."""
-    queries = QueryTexts(str(part.repository))
-    for (_, number), (query_id, text) in part.records(parse_query, reader):
+    queries = QueryTexts()
+    for place, (query_id, text) in part.records(parse_query, reader):
         if query_id in qrels:
-            reader.dropped_duplicates += not queries.add(number, query_id, text)
+            reader.dropped_duplicates += not queries.add(place, query_id, text)
     return queries
 
 
 def _read_corpus(part: Part, reader: LineReader, titles: bool) -> Corpus:
     parse = partial(parse_document, titles=titles)
-    try:
-        return Corpus(document for _, document in part.records(parse, reader))
-    except (
-        DuplicateIdError
-    ) as error:  # read again: to keep the place of every document would take more memory than the ids
-        seen = [place for place, (doc_id, _) in part.records(parse, LineReader("skip")) if doc_id == error.doc_id]
-        places = " and ".join(f"{path}:{number}" for path, number in seen[:2])
-        raise DataError(f"{error} ({places}); keep one of the two") from error
+    return gather_corpus(lambda: ((place, *document) for place, document in part.records(parse, reader)))

@@ -2,11 +2,13 @@
 
 import errno
 
-from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError
+from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, UnreachableError
 
 
 def explain_hub_error(what: str, error: Exception) -> RerankEvalError:
     """Return the error to show for one of huggingface_hub, of its HTTP library, or of the disk."""
+    import httpx2
+    from huggingface_hub import constants
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -39,4 +41,7 @@ def explain_hub_error(what: str, error: Exception) -> RerankEvalError:
     reason = " ".join(str(error).split()) or type(error).__name__
     if reason.startswith("Consistency check failed"):  # the cure that huggingface_hub names is none here
         reason = "it came incomplete"
-    return NotEvaluableError(f"{what}: {reason}; check the network and try again: what has come is kept")
+    message = f"{what}: {reason}; check the network and try again: what has come is kept"
+    if isinstance(error, httpx2.NetworkError | httpx2.TimeoutException | httpx2.ProxyError):
+        return UnreachableError(message, constants.ENDPOINT)
+    return NotEvaluableError(message)

@@ -17,8 +17,9 @@ from filelock import FileLock
 
 from rerank_eval.cache import cache_root
 from rerank_eval.datasets.hub_errors import explain_hub_error
-from rerank_eval.errors import ConfigError, MissingExtraError, NotEvaluableError
-from rerank_eval.fingerprint import fingerprint
+from rerank_eval.datasets.hub_waits import refusing_long_waits
+from rerank_eval.errors import ConfigError, MissingExtraError, NotCachedError, NotEvaluableError
+from rerank_eval.fingerprint import file_sha256, fingerprint
 from rerank_eval.protocols import Progress
 from rerank_eval.whole_files import write_whole
 
@@ -75,11 +76,12 @@ class HubRepository:
         """All files, by path; from the cache where they were listed before, since a commit does not change.
 
         Raises:
-            ConfigError: there is no such repository or commit, or it needs a login; or it must be downloaded and may not be.
+            ConfigError: there is no such repository or commit, or it needs a login.
+            NotCachedError: it must be downloaded and may not be.
             NotEvaluableError: the hub cannot be reached or does not answer.
         """
         kept = self._folder / "listing.json"
-        files = _read_listing(kept)
+        files = read_listing(kept)
         if files is None:
             with self._asking("its list of files"):
                 files = self._list()
@@ -90,7 +92,8 @@ class HubRepository:
         """Return the file, downloaded if it is missing or not what the hub lists.
 
         Raises:
-            ConfigError: the repository has no such file, it needs a login, or it must be downloaded and may not be.
+            ConfigError: the repository has no such file, or it needs a login.
+            NotCachedError: it must be downloaded and may not be.
             NotEvaluableError: the hub cannot be reached or sends something else, or the disk is full. What has come is kept,
                 and the next call goes on from there.
         """
@@ -178,7 +181,7 @@ class HubRepository:
     def _asking(self, what: str) -> Iterator[None]:
         """Turn what goes wrong at the hub into an error that names repository, commit and cure."""
         if self._offline:
-            raise ConfigError(
+            raise NotCachedError(
                 f"{self}: {what} is not in {self._folder}, and dataset.offline is set; run once with a network"
             )
         try:
@@ -187,7 +190,8 @@ class HubRepository:
         except ImportError as error:
             raise MissingExtraError("huggingface_hub", "hf") from error
         try:
-            yield
+            with refusing_long_waits(f"{self}: {what}"):
+                yield
         except (OSError, httpx2.HTTPError, ValueError) as error:
             raise explain_hub_error(f"{self}: {what}", error) from error
 
@@ -220,14 +224,19 @@ def _as_file(entry: Mapping[str, Any]) -> HubFile:
     return HubFile(entry["path"], entry["size"], entry["lfs"]["oid"] if entry.get("lfs") else entry["oid"])
 
 
-def _read_listing(path: Path) -> tuple[HubFile, ...] | None:
+def read_listing(path: Path) -> tuple[HubFile, ...] | None:
     """Return the kept listing; None where there is none, or it is damaged."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        files = kept["files"]
-        return tuple(HubFile(*file) for file in files) if kept["sha256"] == fingerprint({"files": files}) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        files = tuple(HubFile(*file) for file in kept["files"])
+        is_whole = kept["sha256"] == fingerprint({"files": kept["files"]})
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return files if is_whole and all(map(_is_plain, files)) else None
+
+
+def _is_plain(file: HubFile) -> bool:
+    return [type(field) for field in file] == [str, int, str]
 
 
 def _is_intact(path: Path, file: HubFile) -> bool:
@@ -235,9 +244,9 @@ def _is_intact(path: Path, file: HubFile) -> bool:
     try:
         if path.stat().st_size != file.size:
             return False
+        if len(file.hash) == 64:
+            return file_sha256(path) == file.hash
         with path.open("rb") as content:
-            if len(file.hash) == 64:
-                return hashlib.file_digest(content, "sha256").hexdigest() == file.hash
             header = b"blob %d\0" % file.size  # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
             return hashlib.file_digest(content, lambda: hashlib.sha1(header)).hexdigest() == file.hash
     except FileNotFoundError:

@@ -1,12 +1,13 @@
 """Rows of the files in which hub repositories keep documents, queries and judgments: Parquet, JSONL, TSV."""
 
-import re
+import glob
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from rerank_eval.datasets.json_objects import parse_object, string_field
-from rerank_eval.errors import ConfigError, DataError, MissingExtraError
+from rerank_eval.errors import ConfigError, DataError, MissingExtraError, shortened
+from rerank_eval.qrels import check_relevance
 from rerank_eval.textfiles import LineReader, check_id
 
 Row = Mapping[str, object]
@@ -14,6 +15,7 @@ Record = TypeVar("Record")
 
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".tsv", ".tsv.gz")
 _BATCH = 1000
+_PAIR = ("query-id", "corpus-id")
 
 
 def read_records(path: Path, parse: Callable[[Row], Record], reader: LineReader) -> Iterator[tuple[int, Record]]:
@@ -37,13 +39,20 @@ def read_records(path: Path, parse: Callable[[Row], Record], reader: LineReader)
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, Row]]:
+    where = str(path.absolute())
+    if "::" in where:
+        raise ConfigError(
+            f"{where}: `datasets` takes '::' in a path for a chain of addresses; set dataset.cache_dir to another folder"
+        )
     try:
         from datasets import load_dataset
     except ImportError as error:
         raise MissingExtraError("datasets", "hf") from error
     number = 0
     try:
-        rows = load_dataset("parquet", data_files=[str(path)], split="train", streaming=True, batch_size=_BATCH)
+        rows = load_dataset(
+            "parquet", data_files=[glob.escape(where)], split="train", streaming=True, batch_size=_BATCH
+        )
         for table in rows.with_format("arrow").iter(batch_size=_BATCH):
             for row in table.to_pylist():
                 number += 1
@@ -95,31 +104,20 @@ def parse_query(row: Row) -> tuple[str, str]:
 
 
 def parse_judgment(row: Row) -> tuple[str, str, int]:
-    """Return query_id, doc_id and grade; 1 where there is no column of grades, as in NanoBEIR, which lists relevant pairs.
+    """Return query_id, doc_id and grade; 1 where there is no third column, as in NanoBEIR, which lists relevant pairs.
 
     Raises:
         ValueError: a column is missing or of the wrong kind, or the grade is no integer between -9999 and 9999.
     """
+    if "score" not in row and len(row) > len(_PAIR):
+        others = ", ".join(shortened(name) for name in row if name not in _PAIR)
+        raise ValueError(f"there is no column 'score', and others could have the grades: {others}")
     return (
         check_id(row.get("query-id"), "query-id"),
         check_id(row.get("corpus-id"), "corpus-id"),
-        _grade(row.get("score", 1)),
+        check_relevance(row.get("score", 1), "the score"),
     )
 
 
 def _id(row: Row) -> str:
     return check_id(row["_id"], "_id") if "_id" in row else check_id(row.get("id"), "_id (or id)")
-
-
-def _grade(value: object) -> int:
-    """Return an integer, also of 1.0 and "1", as tables and older files of the hub have it."""
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,4}(\.0+)?", value):
-        value = float(value)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not -9999 <= value <= 9999
-        or value != int(value)
-    ):
-        raise ValueError("the score must be an integer between -9999 and 9999")
-    return int(value)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rerank_eval.datasets.gathering import QueryTexts, assemble, check_relevance_level, gather_corpus
-from rerank_eval.errors import ConfigError, DataError, MissingExtraError, NotEvaluableError, nearest, shortened
+from rerank_eval.conventions import Conventions
+from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
+from rerank_eval.errors import ConfigError, MissingExtraError, NotEvaluableError, nearest, shortened
 from rerank_eval.paths import check_name
-from rerank_eval.textfiles import check_id
-from rerank_eval.types import Dataset
+from rerank_eval.qrels import QrelsGatherer, check_relevance
+from rerank_eval.textfiles import LineReader, Place, check_id
+from rerank_eval.types import Dataset, Qrels
 
 
 def load_irds(
@@ -16,6 +18,9 @@ def load_irds(
     query_fields: Sequence[str] | None = None,
     name: str | None = None,
     relevance_level: int = 1,
+    removes_query_document: bool = False,
+    published_bm25: Mapping[str, float] | None = None,
+    part_of: str | None = None,
 ) -> Dataset:
     """Return the documents, queries and judgments of an id of ir_datasets; without judgments there, a query log.
 
@@ -28,29 +33,41 @@ def load_irds(
         DataError: a record is wrong.
         NotEvaluableError: the package cannot get its files.
     """
-    check_relevance_level(relevance_level)
+    conventions = Conventions(
+        relevance_level=relevance_level,
+        removes_query_document=removes_query_document,
+        published_bm25=published_bm25 or {},
+        part_of=part_of,
+    )
     source = _open(id)
     dataset_name = check_name(name or id.replace("/", "-"), "dataset.name")
     text_of_document = _choose_text(source.docs_cls(), document_fields, "document_fields")
     text_of_query = _choose_text(source.queries_cls(), query_fields, "query_fields")
-    qrels = _read_qrels(source, id) if source.has_qrels() else None
-    queries = QueryTexts(id)
-    num_repeated = 0
-    for number, query in _items(source, "queries", id):
-        num_repeated += not queries.add(number, _id(query.query_id, "query_id", id, number), text_of_query(query))
-    documents = (
-        (number, _id(document.doc_id, "doc_id", id, number), text_of_document(document))
-        for number, document in _items(source, "docs", id)
-    )
-    corpus = gather_corpus(documents, id)
+    reader = LineReader()
+    qrels = _read_qrels(source, id, reader) if source.has_qrels() else None
+    queries = QueryTexts()
+    for number, (query_id, text) in reader.parse_all(
+        id, _items(source, "queries", id), lambda query: (check_id(query.query_id, "query_id"), text_of_query(query))
+    ):
+        reader.dropped_duplicates += not queries.add(Place(id, number), query_id, text)
+
+    def documents() -> Iterator[tuple[Place, str, str]]:
+        for number, (doc_id, text) in reader.parse_all(
+            id,
+            _items(source, "docs", id),
+            lambda document: (check_id(document.doc_id, "doc_id"), text_of_document(document)),
+        ):
+            yield Place(id, number), doc_id, text
+
+    corpus = gather_corpus(documents)
     return assemble(
         name=dataset_name,
         split=id.rpartition("/")[2],
         corpus=corpus,
         queries=queries,
         qrels=qrels,
-        relevance_level=relevance_level,
-        dropped_duplicates=num_repeated + corpus.dropped_duplicates,
+        conventions=conventions,
+        dropped_duplicates=reader.dropped_duplicates + corpus.dropped_duplicates,
     )
 
 
@@ -84,27 +101,20 @@ def _items(source: Any, kind: str, id: str) -> Iterator[tuple[int, Any]]:
         ) from error
 
 
-def _read_qrels(source: Any, id: str) -> Mapping[str, Mapping[str, int]]:
-    qrels: dict[str, dict[str, int]] = {}
-    for number, qrel in _items(source, "qrels", id):
-        if not isinstance(qrel.relevance, int):
-            raise DataError(f"the relevance {qrel.relevance!r} is no integer", f"{id} qrels", number)
-        grades = qrels.setdefault(qrel.query_id, {})
-        if grades.setdefault(qrel.doc_id, qrel.relevance) != qrel.relevance:
-            raise DataError(
-                f"query {qrel.query_id!r}, document {qrel.doc_id!r} is judged {qrel.relevance} here and "
-                f"{grades[qrel.doc_id]} before",
-                f"{id} qrels",
-                number,
-            )
-    return qrels
+def _read_qrels(source: Any, id: str, reader: LineReader) -> Qrels:
+    where = f"{id} qrels"
+    gathered = QrelsGatherer()
+    for number, judgment in reader.parse_all(where, _items(source, "qrels", id), _parse_judgment):
+        reader.dropped_duplicates += not gathered.add(Place(where, number), *judgment)
+    return gathered.qrels
 
 
-def _id(value: object, what: str, id: str, number: int) -> str:
-    try:
-        return check_id(value, what)
-    except ValueError as error:
-        raise DataError(f"{error}: {shortened(str(value))}", id, number) from error
+def _parse_judgment(qrel: Any) -> tuple[str, str, int]:
+    return (
+        check_id(qrel.query_id, "query_id"),
+        check_id(qrel.doc_id, "doc_id"),
+        check_relevance(qrel.relevance, "the relevance"),
+    )
 
 
 def _choose_text(record_class: Any, fields: Sequence[str] | None, setting: str) -> Callable[[Any], str]:

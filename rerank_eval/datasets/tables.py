@@ -1,17 +1,19 @@
 """Rows of CSV (RFC 4180), TSV and JSONL files as mappings from column to cell."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rerank_eval.datasets.json_objects import parse_object
-from rerank_eval.errors import ConfigError, DataError
+from rerank_eval.errors import ConfigError, DataError, shortened
 from rerank_eval.textfiles import LineReader, read_lines, read_raw_lines
 
 Row = Mapping[str, object]
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _LONGEST_CELL = 64 * 1024 * 1024
+_NO_UNICODE = "not UTF-8; save the file as UTF-8"
 
 
 def read_rows(path: Path, reader: LineReader, quoted: bool | None = None) -> Iterator[tuple[int, Row]]:
@@ -38,6 +40,7 @@ def _name_cells(path: Path, lines: Iterator[tuple[int, list[str]]], reader: Line
     filled = ((number, cells) for number, cells in lines if any(cell.strip() for cell in cells))
     number, header = next(filled, (1, []))
     check_header(header, path, number)
+    _check_form(header, path, number)
     yield from reader.parse_all(path, filled, lambda cells: _name(header, cells))
 
 
@@ -54,12 +57,30 @@ def check_header(header: Sequence[str], path: Path | str, line: int | None = Non
             raise DataError(f"the column {column!r} comes twice", path, line)
 
 
+def _check_form(header: Sequence[str], path: Path, line: int) -> None:
+    """Check that the row of names is what it seems: a table of one column of text, say, has another separator."""
+    names = "".join(header)
+    if not _is_unicode(names):
+        raise DataError(f"the names of the columns are {_NO_UNICODE}", path, line)
+    if "\r" in names:
+        raise DataError(r"the lines end with \r alone; save the file with \n or \r\n", path, line)
+    if len(header) == 1 and re.search("[,;\t|]", names):
+        raise DataError(
+            f"the names of the columns are one cell, {shortened(names)}; the separator must be a comma (.csv) or a tab (.tsv)",
+            path,
+            line,
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
+
+
 def _name(header: Sequence[str], cells: Sequence[str]) -> Row:
     if len(cells) != len(header):
         raise ValueError(f"{len(cells)} cells where the first row names {len(header)} columns")
-    for cell in cells:
-        if not cell.isascii() and any("\udc80" <= character <= "\udcff" for character in cell):
-            raise ValueError("not UTF-8")
+    if not all(map(_is_unicode, cells)):
+        raise ValueError(_NO_UNICODE)
     return dict(zip(header, cells, strict=True))
 
 
@@ -78,6 +99,8 @@ def _read_quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         try:
             cells = next(rows, None)
         except csv.Error as error:
+            if "new-line character" in str(error):
+                raise DataError(r"a line ends with \r alone; save the file with \n or \r\n", path, number) from error
             raise DataError(f"not CSV ({error}); is a quotation mark missing or not doubled?", path, number) from error
         if cells is None:
             return

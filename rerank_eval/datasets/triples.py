@@ -1,26 +1,26 @@
 """Your own data: a table of (query, document, relevance), from a file or a pandas data frame."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import replace_surrogates
-from rerank_eval.datasets.gathering import QueryTexts, assemble, check_relevance_level, gather_corpus
+from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.json_objects import string_field
 from rerank_eval.datasets.tables import Row, check_header, read_rows
-from rerank_eval.errors import ConfigError, DataError, nearest
+from rerank_eval.errors import ConfigError, DataError, nearest, shortened
 from rerank_eval.paths import check_name
-from rerank_eval.textfiles import LineReader, OnBadLine, check_id
-from rerank_eval.types import Dataset, Qrels, Ranking
+from rerank_eval.qrels import QrelsGatherer, check_relevance
+from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_can_be_read_again, check_id
+from rerank_eval.types import Dataset, Ranking
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _REQUIRED = ("query", "document")
 _COLUMNS = (*_REQUIRED, "relevance", "query_id", "doc_id", "title")
-_RELEVANCE = re.compile(r"(-?[0-9]{1,4})(?:\.0*)?")
 
 
 class _Triple(NamedTuple):
@@ -31,17 +31,13 @@ class _Triple(NamedTuple):
     relevance: int | None
 
 
-class _Listed(NamedTuple):
-    line: int
-    relevance: int | None
-
-
 def load_triples(
     path: str,
     columns: Mapping[str, str] | None = None,
     quoted: bool | None = None,
     name: str | None = None,
     relevance_level: int = 1,
+    removes_query_document: bool = False,
     on_bad_line: OnBadLine = "error",
 ) -> Dataset:
     """Return the dataset of a CSV, TSV or JSONL file (by its ending; plain or .gz) with one pair of query and document a row.
@@ -50,21 +46,23 @@ def load_triples(
     names of those that have others, e.g. `{"query": "question"}`. Title and document are joined by a space. Without a column of
     ids an id is the first 16 hexadecimal digits of the SHA-256 of the text. The documents listed for a query are its
     candidates, in the order of the file. An empty relevance means that the pair is not judged; without the column nothing is
-    judged: a query log. Queries of which no pair is judged are left out, and counted.
+    judged: a query log, and the columns that are not used are in the report. Queries of which no pair is judged are left out,
+    and counted.
 
     Raises:
         ConfigError: a setting is wrong.
-        DataError: the file is missing, a column is, or a row is wrong (file:line).
+        DataError: the file is missing, a column is, there is no row, or a row is wrong (file:line).
     """
     file = Path(path).expanduser()
+    check_can_be_read_again(file)
     reader = LineReader(on_bad_line)
     stem = file.name.removesuffix(".gz")
     return _gather(
-        read_rows(file, reader, quoted),
+        lambda: read_rows(file, reader, quoted),
         source=file,
         columns=columns,
         name=name or stem.removesuffix(Path(stem).suffix),
-        relevance_level=relevance_level,
+        conventions=Conventions(relevance_level=relevance_level, removes_query_document=removes_query_document),
         reader=reader,
     )
 
@@ -74,26 +72,30 @@ def from_frame(
     name: str = "frame",
     columns: Mapping[str, str] | None = None,
     relevance_level: int = 1,
+    removes_query_document: bool = False,
     on_bad_line: OnBadLine = "error",
 ) -> Dataset:
     """Return the dataset of a data frame, which has the columns of `load_triples`; a missing relevance is NaN, NA or None.
 
     Raises:
         ConfigError: a setting is wrong.
-        DataError: a column is missing, or a row is wrong; names the row, counted from 1.
+        DataError: a column is missing, there is no row, or a row is wrong; names the row, counted from 1.
     """
+    if not hasattr(frame, "columns") or not hasattr(frame, "itertuples"):
+        raise ConfigError(f"the frame must be a pandas data frame, not {type(frame).__name__}")
     header = [str(column) for column in frame.columns]
     check_header(header, name)
-    rows = (
-        (number, dict(zip(header, map(_plain, cells), strict=True)))
-        for number, cells in enumerate(frame.itertuples(index=False, name=None), start=1)
-    )
+
+    def rows() -> Iterator[tuple[int, Row]]:
+        for number, cells in enumerate(frame.itertuples(index=False, name=None), start=1):
+            yield number, dict(zip(header, map(_plain, cells), strict=True))
+
     return _gather(
         rows,
         source=name,
         columns=columns,
         name=name,
-        relevance_level=relevance_level,
+        conventions=Conventions(relevance_level=relevance_level, removes_query_document=removes_query_document),
         reader=LineReader(on_bad_line),
     )
 
@@ -108,48 +110,48 @@ def _plain(cell: Any) -> object:
 
 
 def _gather(
-    rows: Iterable[tuple[int, Row]],
+    read: Callable[[], Iterable[tuple[int, Row]]],
     *,
     source: Path | str,
     columns: Mapping[str, str] | None,
     name: str,
-    relevance_level: int,
+    conventions: Conventions,
     reader: LineReader,
 ) -> Dataset:
     check_name(name, "dataset.name")
-    check_relevance_level(relevance_level)
     names = _name_columns(columns)
-    queries = QueryTexts(source)
-    listed: dict[str, dict[str, _Listed]] = {}
+    queries = QueryTexts()
+    listed = QrelsGatherer()
     seen: set[str] = set()
 
-    def documents() -> Iterator[tuple[int, str, str]]:
-        for line, triple in reader.parse_all(source, _watch(rows, seen), lambda row: _parse(row, names)):
-            queries.add(line, triple.query_id, triple.query)
-            of_query = listed.setdefault(triple.query_id, {})
-            first = of_query.setdefault(triple.doc_id, _Listed(line, triple.relevance))
-            if first.relevance != triple.relevance:
-                raise DataError(
-                    f"query {triple.query_id!r}, document {triple.doc_id!r} is {_shown(triple.relevance)} here and "
-                    f"{_shown(first.relevance)} in line {first.line}; keep one of the two",
-                    source,
-                    line,
-                )
-            reader.dropped_duplicates += first.line != line
-            yield line, triple.doc_id, triple.document
+    def documents() -> Iterator[tuple[Place, str, str]]:
+        for line, triple in reader.parse_all(source, _watch(read(), seen), lambda row: _parse(row, names)):
+            place = Place(source, line)
+            queries.add(place, triple.query_id, triple.query)
+            reader.dropped_duplicates += not listed.add(place, triple.query_id, triple.doc_id, triple.relevance)
+            yield place, triple.doc_id, triple.document
 
-    corpus = gather_corpus(documents(), source)
+    corpus = gather_corpus(documents)
+    if not seen:
+        raise DataError("there is no row of data", source)
     _check_columns(names, seen, columns, source)
+    is_judged = names["relevance"] in seen
+    if is_judged and not listed.qrels:
+        raise DataError(
+            f"the column {names['relevance']!r} is empty in every row; for a query log without judgments leave it out",
+            source,
+        )
     return assemble(
         name=name,
         split="all",
         corpus=corpus,
         queries=queries,
-        qrels=_judgments(listed, names["relevance"], source) if names["relevance"] in seen else None,
-        relevance_level=relevance_level,
+        qrels=listed.qrels if is_judged else None,
+        conventions=conventions,
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates,
-        first_stage={query_id: Ranking.from_order(list(documents)) for query_id, documents in listed.items()},
+        unused_columns=() if is_judged else tuple(sorted(shortened(name) for name in seen - set(names.values()))),
+        first_stage={query_id: Ranking.from_order(doc_ids) for query_id, doc_ids in listed.doc_ids.items()},
     )
 
 
@@ -174,9 +176,9 @@ def _watch(rows: Iterable[tuple[int, Row]], seen: set[str]) -> Iterator[tuple[in
 def _check_columns(
     names: Mapping[str, str], seen: set[str], columns: Mapping[str, str] | None, source: Path | str
 ) -> None:
-    """Check that the columns that must be there, or that the user has named, are; without any row nothing is known."""
+    """Check that the columns that must be there, or that the user has named, are."""
     for column in (*_REQUIRED, *(columns or {})):
-        if seen and names[column] not in seen:
+        if names[column] not in seen:
             raise DataError(
                 f"there is no column {names[column]!r}: {nearest(names[column], seen)} (dataset.columns says which is which)",
                 source,
@@ -205,29 +207,8 @@ def _make_id(text: str) -> str:
 
 
 def _parse_relevance(value: object, column: str) -> int | None:
-    """Return an integer, also one written as 1.0; None where there is none."""
-    if value is None:
-        return None
-    text = "" if isinstance(value, bool) else str(value).strip()
-    if isinstance(value, str) and not text:
-        return None
-    found = _RELEVANCE.fullmatch(text) if isinstance(value, str | int | float) else None
-    if found is None:
-        raise ValueError(f"{column!r} must be an integer between -9999 and 9999, or empty where the pair is not judged")
-    return int(found[1])
-
-
-def _shown(relevance: int | None) -> str:
-    return "not judged" if relevance is None else f"judged {relevance}"
-
-
-def _judgments(listed: Mapping[str, Mapping[str, _Listed]], column: str, source: Path | str) -> Qrels:
-    judged = {
-        query_id: {doc_id: item.relevance for doc_id, item in documents.items() if item.relevance is not None}
-        for query_id, documents in listed.items()
-    }
-    if not any(judged.values()):
-        raise DataError(
-            f"the column {column!r} is empty in every row; for a query log without judgments leave it out", source
-        )
-    return {query_id: grades for query_id, grades in judged.items() if grades}
+    """Return the grade; None where the cell is empty."""
+    value = value.strip() if isinstance(value, str) else value
+    if str(value).lower() in ("true", "false"):
+        raise ValueError(f"{column!r} must be an integer; write 1 for true and 0 for false")
+    return None if value is None or value == "" else check_relevance(value, repr(column))

@@ -35,11 +35,11 @@ class BGESmall:
         self._max_length = max_length
         self._encoder = OnnxEncoder(bundled_model(_FOLDER), max_length, threads)
 
-    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts[NDArray[np.float32]]:
         """Return 384 numbers per document."""
         return self._encode([self._document_prompt + text for text in texts])
 
-    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts[NDArray[np.float32]]:
         """Return 384 numbers per query."""
         return self._encode([self._query_prompt + text for text in texts])
 
@@ -64,7 +64,7 @@ class BGESmall:
         """Return the same and the query's prompt."""
         return {**self.document_identity(), "query_prompt": self._query_prompt}
 
-    def _encode(self, texts: list[str]) -> EncodedTexts:
+    def _encode(self, texts: list[str]) -> EncodedTexts[NDArray[np.float32]]:
         encodings = self.tokenize(texts)
         vectors = np.array(self.embed(encodings), dtype=np.float32).reshape(len(texts), _DIMENSIONS)
         return EncodedTexts(vectors, np.array([is_truncated(encoding) for encoding in encodings], dtype=np.bool_))

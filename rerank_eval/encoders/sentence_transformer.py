@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerank_eval.encoders.prompted_model import ModelSettings, PromptedModel
 from rerank_eval.errors import ConfigError, nearest
@@ -53,11 +54,11 @@ class SentenceTransformer:
                 f"the model {model!r} compares by {self._similarity}; this search knows {' and '.join(_SIMILARITIES)}"
             )
 
-    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts[NDArray[np.float32]]:
         """Return the vector of each document."""
         return self._encode(self._loaded.model.encode_document, texts, self._loaded.document_prompt)
 
-    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts[NDArray[np.float32]]:
         """Return the vector of each query."""
         return self._encode(self._loaded.model.encode_query, texts, self._loaded.query_prompt)
 
@@ -69,7 +70,7 @@ class SentenceTransformer:
         """Return the same and the query's prompt."""
         return {**self.document_identity(), "query_prompt": self._loaded.query_prompt}
 
-    def _encode(self, encode: Any, texts: Sequence[str], prompt: str) -> EncodedTexts:
+    def _encode(self, encode: Any, texts: Sequence[str], prompt: str) -> EncodedTexts[NDArray[np.float32]]:
         vectors = encode(
             list(texts),
             prompt=prompt,

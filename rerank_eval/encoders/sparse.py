@@ -48,11 +48,11 @@ class SparseEncoder:
         self._loaded = PromptedModel("SparseEncoder", settings)
         self._max_active_dims = max_active_dims or self._loaded.model.max_active_dims
 
-    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts[csr_array]:
         """Return the weights of each document."""
         return self._encode(self._loaded.model.encode_document, texts, self._loaded.document_prompt)
 
-    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts[csr_array]:
         """Return the weights of each query."""
         return self._encode(self._loaded.model.encode_query, texts, self._loaded.query_prompt)
 
@@ -64,7 +64,7 @@ class SparseEncoder:
         """Return the same and the query's prompt."""
         return {**self.document_identity(), "query_prompt": self._loaded.query_prompt}
 
-    def _encode(self, encode: Any, texts: Sequence[str], prompt: str) -> EncodedTexts:
+    def _encode(self, encode: Any, texts: Sequence[str], prompt: str) -> EncodedTexts[csr_array]:
         found = encode(
             list(texts),
             prompt=prompt,

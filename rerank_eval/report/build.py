@@ -22,8 +22,9 @@ from rerank_eval.report.decision import (
 )
 from rerank_eval.report.describe import describe_run, drop_unknown, has_total_latency, make_point, warn
 from rerank_eval.report.labels import label_retriever, label_system
-from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Report, Series
+from rerank_eval.report.model import DatasetReport, Knee, Place, Report, Series
 from rerank_eval.report.overview import average_over_datasets, cross_first_stages
+from rerank_eval.report.selections import point_at
 from rerank_eval.results import SystemResult
 from rerank_eval.statistics import has_difference
 
@@ -163,23 +164,31 @@ class _Draft:
 
     def _find_best(self) -> dict[str, Place]:
         """Return measure -> place of the highest mean among the choices; among all where there is none."""
-        places = [Place(series.index, point.depth) for series, point in self.choices().points] or [
+        places = [Place(series.index, point.depth) for series, point in self.choices().rivals()] or [
             Place(series.index, point.depth) for series in self.series for point in series.points
         ]
         return {
             measure: max(
                 places,
-                key=lambda place: (self._point(place).estimates[measure].mean, -place.depth, -place.series),
+                key=lambda place: (
+                    point_at(self.series, place).estimates[measure].mean,
+                    -place.depth,
+                    -place.series,
+                ),
             )
             for measure in self.results[0].measures
         }
 
-    def _point(self, place: Place) -> Point:
-        return next(point for point in self.series[place.series].points if point.depth == place.depth)
-
     def _make_comparisons(self, best_places: Mapping[str, Place]) -> None:
         for measure in self.results[0].measures:
             best = best_places[measure]
+            for series, _ in self.choices().first_stages if len(self.choices().first_stages) > 1 else ():
+                place = Place(series.index, 0)
+                if place != best:
+                    values = self._values(place, measure)
+                    self.comparisons[_Key(place, measure, True)] = Column.difference(
+                        values, self._values(best, measure)
+                    )
             for series in self.series:
                 first = self._values(Place(series.index, 0), measure)
                 for point in series.points:
@@ -196,15 +205,18 @@ class _Draft:
         return result.scores[Cell(system.name, place.depth, measure)]
 
     def _with_differences(self, series: Series, differences: Mapping[_Key, Difference | None]) -> Series:
+        stands_for = {first.retriever: first.index for first, _ in self.choices().first_stages}
+
         def pick(depth: int, with_best: bool) -> dict[str, Difference]:
-            keys = {name: _Key(Place(series.index, depth), name, with_best) for name in self.results[0].measures}
+            place = Place(series.index if depth else stands_for.get(series.retriever, series.index), depth)
+            keys = {name: _Key(place, name, with_best) for name in self.results[0].measures}
             return {name: found for name, key in keys.items() if (found := differences.get(key)) is not None}
 
         points = [
             replace(point, to_first_stage=pick(point.depth, False), to_best=pick(point.depth, True))
-            for point in series.points
+            for point in (series.first_stage, *series.points)
         ]
-        return replace(series, points=points)
+        return replace(series, first_stage=points[0], points=points[1:])
 
     def _find_knees(self, seed: int) -> list[dict[str, Knee]]:
         """Return measure -> knee for each series; none without judgments."""

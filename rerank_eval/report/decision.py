@@ -44,6 +44,10 @@ class Choices:
     points: Sequence[tuple[Series, Point]]
     first_stages: Sequence[tuple[Series, Point]]
 
+    def rivals(self) -> list[tuple[Series, Point]]:
+        """Return what a point must be compared with: with several first stages each of them alone as well."""
+        return [*(self.first_stages if len(self.first_stages) > 1 else ()), *self.points]
+
     def places(self) -> dict[Place, Point]:
         """Return all of them by their place."""
         return {Place(series.index, point.depth): point for series, point in [*self.first_stages, *self.points]}
@@ -102,20 +106,17 @@ def usd_of(point: Point) -> float | None:
 
 
 def choose(dataset: DatasetReport, measure: str, choices: Choices) -> tuple[Series, Point] | None:
-    """Return the cheapest point that beats the first stage and is within the noise of the best; None if nothing beats it.
+    """Return the cheapest point that beats its first stage, or is one of several, and is within the noise of the best.
 
-    Cheapest is by p95 where all have one, otherwise by depth.
+    None if no reranker beats the one first stage. Where none is within the noise, the highest. Cheapest is by p95 where all have
+    one, otherwise by depth.
     """
-    helping = [item for item in choices.points if _helps(item[1], measure)]
-    within = [
-        item
-        for item in helping
-        if (found := item[1].to_best.get(measure)) is None or found.high is None or found.high >= 0
-    ]
+    helping = [item for item in choices.rivals() if item[1].depth == 0 or _helps(item[1], measure)]
+    within = [item for item in helping if _is_within_noise(item[1], measure)]
     if not helping:
         return None
     if not within:
-        return max(helping, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index))
+        return _highest(helping, measure)
     if dataset.same_hardware and all(point.total_p95 is not None for _, point in within):
         return min(within, key=lambda item: (p95_of(item[1]) or 0.0, item[0].index, item[1].depth))
     return min(within, key=lambda item: (item[1].depth, -item[1].estimates[measure].mean, item[0].index))
@@ -133,9 +134,7 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
         return f"{where}: too few queries to say whether a reranker helps; judge more."
     if not choices.points:
         return f"{where}, no reranker answered every query, so none is named best; the differences to the first stage are paired."
-    best_series, best = max(
-        choices.points, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index)
-    )
+    best_series, best = _highest(choices.rivals(), measure)
     chosen = choose(dataset, measure, choices)
     if chosen is None:
         first = ", ".join(
@@ -144,19 +143,21 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
         )
         return (
             f"{where}, no reranker is better than the first stage beyond the noise: {first}; the highest mean is "
-            f"{best.estimates[measure].mean:.3f}, {best_series.label} at depth {best.depth}{_gain(best, measure)}."
+            f"{best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_gain(best, measure)}."
         )
     series, point = chosen
-    gain = point.to_first_stage[measure]
-    first_mean = series.first_stage.estimates[measure].mean
+    is_within = _is_within_noise(point, measure)
+    why = "the cheapest choice within the noise of the best" if is_within else "the best that beats its first stage"
     sentences = [
-        f"{where}, {series.label} at depth {point.depth} is the cheapest choice within the noise of the best: {measure} "
-        f"{point.estimates[measure].mean:.3f}, {gain.mean:+.3f}{_bounds(gain)} to {series.retriever} alone ({first_mean:.3f}){_latency(point)}."
+        f"{where}, {_named(series, point)} is {why}: {measure} {point.estimates[measure].mean:.3f}"
+        f"{_gain_over_first_stage(series, point, measure)}{_latency(point)}."
     ]
     if (best_series.index, best.depth) != (series.index, point.depth):
+        lead = (
+            "its lead is not beyond the noise" if is_within else "it does not beat its own first stage beyond the noise"
+        )
         sentences.append(
-            f"The highest mean is {best.estimates[measure].mean:.3f}, {best_series.label} at depth {best.depth}{_latency(best)}; "
-            "its lead is not beyond the noise."
+            f"The highest mean is {best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_latency(best)}; {lead}."
         )
     helping = {found.index for found, point in choices.points if _helps(point, measure)}
     useless = dict.fromkeys(found.label for found, _ in choices.points if found.index not in helping)
@@ -189,6 +190,22 @@ def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constrai
         following = min(better, key=lambda item: (key(item[1]) is None, key(item[1]) or 0.0, item[0].index))
         text += f" The next higher, {_named(*following)}, is {following[1].estimates[measure].mean:.3f} with{_price(following[1])}."
     return text
+
+
+def _highest(items: Sequence[tuple[Series, Point]], measure: str) -> tuple[Series, Point]:
+    return max(items, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index))
+
+
+def _is_within_noise(point: Point, measure: str) -> bool:
+    found = point.to_best.get(measure)
+    return found is None or found.high is None or found.high >= 0
+
+
+def _gain_over_first_stage(series: Series, point: Point, measure: str) -> str:
+    if point.depth == 0:
+        return ""
+    gain, first_mean = point.to_first_stage[measure], series.first_stage.estimates[measure].mean
+    return f", {gain.mean:+.3f}{_bounds(gain)} to {series.retriever} alone ({first_mean:.3f})"
 
 
 def _helps(point: Point, measure: str) -> bool:

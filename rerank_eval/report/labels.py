@@ -1,7 +1,7 @@
 """Names of first stages and systems that are told apart by what differs: their settings, and only then the time of the run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rerank_eval.recorded import RecordedResult
@@ -36,10 +36,22 @@ def label_system(result: RecordedResult, system: SystemResult, results: Sequence
     return label
 
 
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted name and value of every setting, those inside of others too."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def _differing(own: Mapping[str, Any], all_settings: Sequence[Mapping[str, Any]]) -> str:
     """Return the own values of the settings that are not the same in all, in brackets; nothing where all are the same."""
-    names = sorted({name for settings in all_settings for name in settings})
-    values = {name: {json.dumps(settings.get(name), sort_keys=True) for settings in all_settings} for name in names}
-    told = ", ".join(f"{name}={own.get(name)}" for name in names if len(values[name]) > 1)
+    flat = [dict(_flatten(settings)) for settings in all_settings]
+    names = sorted({name for settings in flat for name in settings})
+    values = {name: {json.dumps(settings.get(name), sort_keys=True) for settings in flat} for name in names}
+    differing = [name for name in names if len(values[name]) > 1]
+    common = [name for name in differing if all(name in settings for settings in flat)]
+    told = ", ".join(f"{name}={dict(_flatten(own)).get(name)}" for name in common or differing)
     shown = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
     return f" ({shown})" if shown else ""

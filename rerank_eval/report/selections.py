@@ -13,10 +13,10 @@ from rerank_eval.report.model import DatasetReport, Place, Point, Series
 SMALLEST = 1e-4  # a log axis has no zero
 
 
-def point_at(dataset: DatasetReport, place: Place) -> Point:
+def point_at(series: Sequence[Series], place: Place) -> Point:
     """Return the point at a place."""
-    series = dataset.series[place.series]
-    return next(point for point in (series.first_stage, *series.points) if point.depth == place.depth)
+    found = series[place.series]
+    return next(point for point in (found.first_stage, *found.points) if point.depth == place.depth)
 
 
 def name_place(dataset: DatasetReport, place: Place) -> str:

@@ -106,7 +106,7 @@ def _draw(
     shown = {machine: drawn for machine, group in groups.items() if (drawn := [one for one in group if has_point(one)])}
     if not shown:
         return None
-    front = [place for place in front if is_drawn(point_at(dataset, place))]
+    front = [place for place in front if is_drawn(point_at(dataset.series, place))]
     systems = [one for one in dataset.series if has_point(one)]
     marks: dict[str, Sequence[str]] = {}
     scores = [bound for point in drawn_points(systems) for bound in point.estimates[measure] if bound is not None]
@@ -185,7 +185,8 @@ def _draw_first_stages(
 
 def _draw_front(axes: "Axes", dataset: DatasetReport, measure: str, cost: _Cost, front: Sequence[Place]) -> None:
     places = sorted(
-        (cost.at(point).value, point.estimates[measure].mean) for point in (point_at(dataset, place) for place in front)
+        (cost.at(point).value, point.estimates[measure].mean)
+        for point in (point_at(dataset.series, place) for place in front)
     )
     if places:
         xs, ys = zip(*places, strict=True)

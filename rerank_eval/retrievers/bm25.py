@@ -13,7 +13,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-from rerank_eval.cache import build_folder, cache_root
+from rerank_eval.cache import build_folder, index_folder
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import ConfigError, DataError, nearest
 from rerank_eval.fingerprint import fingerprint
@@ -58,7 +58,7 @@ class BM25:
             self._tokenize(["a"])
         except ValueError as error:
             raise ConfigError(f"retriever.stopwords {stopwords!r} cannot be used: {error}") from error
-        self._index_dir = cache_root() / "bm25" if index_dir is None else Path(index_dir)
+        self._index_dir = index_folder("bm25", index_dir)
         self._loaded: tuple[str, bm25s.BM25, list[str]] | None = None
 
     def build_index(self, corpus: Corpus, progress: Progress) -> None:

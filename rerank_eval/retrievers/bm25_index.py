@@ -17,7 +17,7 @@ import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_eval.cache import PARTS, find_part, keep_part, open_new
+from rerank_eval.cache import PARTS, find_parts, keep_part, open_new
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
 from rerank_eval.protocols import Progress
@@ -81,13 +81,14 @@ def load_index(folder: Path) -> bm25s.BM25:
 
 def _count_blocks(parts: Path, corpus: Corpus, tokenize: Tokenize, progress: Progress) -> list[Path]:
     progress.start("bm25: counting words", len(corpus))
+    kept = find_parts(parts)
     blocks = []
     texts = corpus.texts()
     resumed = 0
     for number in range(math.ceil(len(corpus) / BLOCK_SIZE)):
         block = list(itertools.islice(texts, BLOCK_SIZE))
         name = f"{number:05}-of-{BLOCK_SIZE}-documents"
-        path = find_part(parts, name)
+        path = kept.get(name)
         resumed += path is not None
         blocks.append(path or keep_part(parts, name, partial(_save, _count(block, tokenize))))
         progress.advance(len(block))

@@ -2,22 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from copy import copy
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Self
 
-from rerank_eval.corpus import Corpus
 from rerank_eval.errors import ConfigError, nearest
-from rerank_eval.protocols import (
-    BuildsIndex,
-    DatasetRetriever,
-    HasFindings,
-    HasLoadReport,
-    Progress,
-    Retriever,
-)
+from rerank_eval.protocols import Retriever
 from rerank_eval.rank_fusion import FusionRule
-from rerank_eval.types import Dataset, LoadReport, Ranking, Run
+from rerank_eval.types import Dataset, Ranking, Run
 
 _LEAST_DEPTH = 1000
 
@@ -40,17 +31,13 @@ class Hybrid:
         """Take the first stages by name; a weight is 1 where none is given, a depth 1000 or what is asked of all, whichever is more.
 
         Raises:
-            ConfigError: there is no first stage or one is none; a method, weight or depth is unknown or out of range.
+            ConfigError: there is no first stage; a method, weight or depth is unknown or out of range.
         """
         if not isinstance(retrievers, Mapping) or not retrievers:
             raise ConfigError("retrievers must be a mapping of one first stage or more")
-        for key, part in retrievers.items():
-            if not all(hasattr(part, attribute) for attribute in ("searches", "retrieve", "identity")):
-                raise ConfigError(f"retrievers.{key} is {type(part).__name__}, which is no first stage")
         self.name = name
-        self.searches = all(
-            part.searches for part in retrievers.values()
-        )  # else the sum of the latencies means nothing
+        # else the sum of the latencies means nothing; what is no first stage is told when all parts are checked
+        self.searches = all(getattr(part, "searches", False) for part in retrievers.values())
         self._retrievers = dict(retrievers)
         self._rule = FusionRule(method, rrf_k)
         weights, depths = weights or {}, depths or {}
@@ -68,32 +55,21 @@ class Hybrid:
             raise ConfigError("every weight is 0; one must be above")
 
     @property
-    def load_report(self) -> LoadReport:
-        """What was found when those were read that come from files."""
-        reports = [part.load_report for part in self._retrievers.values() if isinstance(part, HasLoadReport)]
-        return LoadReport(
-            **{field.name: sum(getattr(report, field.name) for report in reports) for field in fields(LoadReport)}
-        )
+    def parts(self) -> Mapping[str, Retriever]:
+        """The first stages."""
+        return self._retrievers
 
-    def for_dataset(self, dataset: Dataset) -> Self:
-        """Return the same of first stages that have seen the dataset, where they ask for that."""
-        seen = copy(self)
-        seen._retrievers = {
-            key: part.for_dataset(dataset) if isinstance(part, DatasetRetriever) else part
-            for key, part in self._retrievers.items()
-        }
-        return seen
-
-    def build_index(self, corpus: Corpus, progress: Progress) -> None:
-        """Build, or load, the indexes of those that have one."""
-        for part in self._retrievers.values():
-            if isinstance(part, BuildsIndex):
-                part.build_index(corpus, progress)
+    def with_parts(self, parts: Mapping[str, Retriever]) -> Self:
+        """Return the fusion of other first stages."""
+        return type(self)(parts, self.name, self._rule.method, self._rule.rrf_k, self._weights, self._depths)
 
     def retrieve(self, dataset: Dataset, depth: int) -> Run:
         """Return the top `depth` of the fused ranking of each query; empty where no first stage found anything."""
+        own = int(
+            dataset.removes_query_document
+        )  # one more of each part, since the query's own document may be among them
         runs = [
-            part.retrieve(dataset, self._depths.get(key, max(depth, _LEAST_DEPTH)))
+            part.retrieve(dataset, self._depths[key] + own if key in self._depths else max(depth, _LEAST_DEPTH + own))
             for key, part in self._retrievers.items()
         ]
         weights = [self._weights[key] for key in self._retrievers]
@@ -107,15 +83,6 @@ class Hybrid:
                 )[:depth]
             )
             for query in dataset.queries
-        }
-
-    def findings(self, dataset: Dataset) -> Mapping[str, object]:
-        """Return what those first stages have found that have more to say than their run, each under its name."""
-        return {
-            f"{key}: {name}": value
-            for key, part in self._retrievers.items()
-            if isinstance(part, HasFindings)
-            for name, value in part.findings(dataset).items()
         }
 
     def identity(self) -> Mapping[str, object]:

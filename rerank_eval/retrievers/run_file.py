@@ -5,7 +5,7 @@ from pathlib import Path
 from rerank_eval.retrievers.recorded_run import RecordedRun
 from rerank_eval.textfiles import LineReader, OnBadLine
 from rerank_eval.trec import read_run
-from rerank_eval.types import LoadReport
+from rerank_eval.types import Dataset, Findings
 
 
 class RunFile(RecordedRun):
@@ -20,4 +20,8 @@ class RunFile(RecordedRun):
         file = Path(path).expanduser()
         reader = LineReader(on_bad_line)
         super().__init__(name or file.name.removesuffix(".gz").removesuffix(".trec"), read_run(file, reader))
-        self.load_report = LoadReport(skipped_lines=reader.skipped_lines, dropped_duplicates=reader.dropped_duplicates)
+        self._findings = Findings(skipped_lines=reader.skipped_lines, dropped_duplicates=reader.dropped_duplicates)
+
+    def findings(self, dataset: Dataset) -> Findings:
+        """Return what reading the file changed."""
+        return self._findings

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from tests.hub_server import COMMIT, HubServer
+from tests.hub_server import COMMIT, Fault, Files, HubServer, beir, mteb, nanobeir
 
 _WORKER = """
 import json, sys
@@ -98,3 +98,18 @@ NANOBEIR = {
     "revision": COMMIT,
     **{name: part(name, "train") for name in ("corpus", "queries", "qrels")},
 }
+LAYOUTS: dict[str, Files] = {**mteb(), **beir(), **nanobeir()}
+
+
+def settings_with_faults(hub: HubServer, cache_dir: Path, *faults: Fault) -> dict[str, object]:
+    """Return settings of the mteb layout, having given the hub the faults."""
+    hub.asked.clear()
+    hub.faults = {fault: fault.times for fault in faults}
+    return {**MTEB, "cache_dir": str(cache_dir)}
+
+
+def assert_is_tiny(loaded: Loaded) -> None:
+    assert loaded.get("queries") == {"q1": "number one", "q2": "number two"}, loaded
+    assert loaded["qrels"] == {"q1": {"d1": 1}, "q2": {"d2": 2}}
+    assert loaded["documents"]["d4"] == "Title 4 text number 4"
+    assert len(loaded["documents"]) == 5

@@ -128,7 +128,9 @@ def test_one_id_with_two_texts_is_an_error_that_names_both_lines(make: Make, on_
         load_beir_dir(make(corpus=[*CORPUS, "", CORPUS[0], '{"_id": "d1", "text": "else"}']), on_bad_line=on_bad_line)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"queries\.jsonl:3: query_id 'q2' .*\(first in line 2\); keep one"):
         load_beir_dir(make(queries=[*QUERIES, '{"_id": "q2", "text": "else"}']), on_bad_line=on_bad_line)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=r"test\.tsv:4: query 'q1', document 'd1' is judged 0 here and 1 in line 2"):
+    with pytest.raises(
+        DataError, match=r"test\.tsv:4: query 'q1', document 'd1' is judged 0 here and judged 1 in line 2"
+    ):
         load_beir_dir(make(qrels=[*QRELS, "q1\td1\t0"]), on_bad_line=on_bad_line)  # type: ignore[arg-type]
 
 

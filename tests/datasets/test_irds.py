@@ -131,10 +131,15 @@ def test_an_unknown_id_names_the_nearest_and_half_a_collection_those_within() ->
     [
         ({"documents": [*DOCUMENTS, ("d1", "else")]}, r":4: doc_id 'd1' .* \(first in line 1\)"),
         ({"queries": [*QUERIES, ("q1", "else")]}, r":3: query_id 'q1' .* \(first in line 1\)"),
-        ({"qrels": [*QRELS, ("q1", "d2", 0)]}, r"qrels:4: query 'q1', document 'd2' is judged 0 here and 2 before"),
+        (
+            {"qrels": [*QRELS, ("q1", "d2", 0)]},
+            r"qrels:4: query 'q1', document 'd2' is judged 0 here and judged 2 in line 1",
+        ),
         ({"documents": [("a b", "one")]}, ":1: doc_id has white space"),
         ({"queries": [("", "one")]}, ":1: query_id must be a non-empty string"),
-        ({"qrels": [("q1", "d1", "1")]}, r"qrels:1: the relevance '1' is no integer"),
+        ({"qrels": [("q1", "d1", "x")]}, r"qrels:1: the relevance must be an integer"),
+        ({"qrels": [("q1", "d1", 10_000)]}, r"qrels:1: the relevance must be an integer between -9999 and 9999"),
+        ({"qrels": [("q1", "d 1", 1)]}, r"qrels:1: doc_id has white space"),
     ],
 )
 def test_records_that_are_wrong_or_disagree_are_named(changed: dict[str, Any], reason: str) -> None:
@@ -148,7 +153,7 @@ def test_what_loading_found_is_in_the_report() -> None:
     qrels = [*QRELS, QRELS[0], ("q1", "gone", 1), ("q3", "d4", 0), ("q9", "d1", 1)]
     dataset = load_irds(register(documents, queries, qrels))
     assert dataset.load_report == LoadReport(
-        dropped_duplicates=2,
+        dropped_duplicates=3,
         replaced_surrogates=1,
         blank_documents=1,
         blank_queries=1,

@@ -15,7 +15,7 @@ def bge_small() -> BGESmall:
 
 def test_vectors_have_length_1_and_384_numbers_even_of_a_blank_text(bge_small: BGESmall) -> None:
     vectors = bge_small.encode_documents(TEXTS).vectors
-    assert (vectors.shape, vectors.dtype) == ((3, 384), np.float32)
+    assert (vectors.shape, vectors.dtype) == ((3, 384), np.dtype("float32"))
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-6)
     assert bge_small.encode_documents([]).vectors.shape == (0, 384)
 

@@ -81,9 +81,9 @@ def test_texts_longer_than_the_model_sees_are_marked_with_the_prompt_counted(
 ) -> None:
     folder = str(make(tmp_path))
     kind = SentenceTransformer if make is save_bi_encoder else SparseEncoder
-    encoder: TextEncoder = kind(folder, device="cpu")
+    encoder: TextEncoder[Any] = kind(folder, device="cpu")
     assert encoder.encode_documents(["a " * 14, "a " * 15]).truncated.tolist() == [False, True]
-    prompted: TextEncoder = kind(folder, device="cpu", query_prompt="a ")
+    prompted: TextEncoder[Any] = kind(folder, device="cpu", query_prompt="a ")
     assert prompted.encode_queries(["a " * 13, "a " * 14]).truncated.tolist() == [False, True]
     assert kind(folder, device="cpu", max_length=8).encode_documents(["a " * 10]).truncated.all()
 

@@ -182,3 +182,29 @@ def test_a_known_cost_is_checked() -> None:
     text = answer_constraint(found, M, Constraint(None, 1.0), choices(found))
     assert "is nDCG@10 0.600, s0 at depth 5, with p95 50 ms and 0.50 USD" in text
     assert "The next higher, s0 at depth 20, is 0.700 with p95 200 ms and 3.00 USD" in text
+
+
+def test_a_first_stage_alone_is_chosen_where_it_is_better_and_cheaper_than_a_reranker_over_another() -> None:
+    """Guards a report that named a reranker over BM25, a hundred times dearer and beyond the noise below dense alone."""
+    base = dataset([point(30, 0.69, 5000, to_best=difference(-0.06, 0.04))], [point(5, 0.747, 39)])
+    bm25, dense = (
+        replace(one, retriever=name, label=f"{one.label} over {name}")
+        for one, name in zip(base.series, ("bm25", "dense"), strict=True)
+    )
+    bm25 = replace(bm25, first_stage=point(0, 0.56, 1, to_best=difference(-0.18, 0.04)))
+    dense = replace(
+        dense,
+        first_stage=point(0, 0.747, 39),
+        points=[replace(point(5, 0.747, 39), to_first_stage={M: difference(0, 0)})],
+    )
+    text = answer(found := replace(base, series=[bm25, dense]), M, choices(found))
+    assert "dense alone is the cheapest choice within the noise of the best: nDCG@10 0.747, at 39 ms (p95)." in text
+    assert "5000" not in text
+
+
+def test_a_reranker_that_only_beats_its_first_stage_is_not_said_to_be_within_the_noise_of_the_best() -> None:
+    unsure = replace(point(50, 0.9, 100), to_first_stage={M: difference(0.4, 0.5)})
+    found = dataset([point(10, 0.6, 50, to_best=difference(-0.3, 0.1)), unsure])
+    text = answer(found, M, choices(found))
+    assert "s0 at depth 10 is the best that beats its first stage" in text
+    assert "it does not beat its own first stage beyond the noise" in text

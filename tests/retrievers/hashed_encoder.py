@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,13 @@ class HashedEncoder:
         self.sparse = sparse
         self.calls = 0
 
-    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_documents(self, texts: Sequence[str]) -> EncodedTexts[Any]:
         self.calls += 1
         if self.calls == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._encode(texts)
 
-    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts:
+    def encode_queries(self, texts: Sequence[str]) -> EncodedTexts[Any]:
         return self._encode([self.prompt + text for text in texts])
 
     def document_identity(self) -> Mapping[str, object]:
@@ -39,7 +40,7 @@ class HashedEncoder:
     def identity(self) -> Mapping[str, object]:
         return {"revision": self.revision, "prompt": self.prompt}
 
-    def _encode(self, texts: Sequence[str]) -> EncodedTexts:
+    def _encode(self, texts: Sequence[str]) -> EncodedTexts[Any]:
         vectors = np.array([self.vector(text) for text in texts], np.float32).reshape(len(texts), 8)
         cut = np.array([len(text) > 40 for text in texts], np.bool_)
         return EncodedTexts(csr_array(vectors.clip(0)) if self.sparse else vectors, cut)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.retrievers.dense import Dense
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.types import Dataset, Query, Ranking
+from rerank_eval.types import Dataset, Findings, Query, Ranking, SearchRecall
 from tests.conftest import ROOT
 from tests.fakes import Recorder, make_dataset
 from tests.retrievers.hashed_encoder import HashedEncoder
@@ -66,7 +67,7 @@ def test_one_query_alone_has_the_same_ranking_as_among_others(tmp_path: Path, in
 @pytest.mark.parametrize("index", ["exact", "hnsw"])
 def test_blank_texts_are_kept_and_a_depth_above_the_corpus_gives_all_of_it(tmp_path: Path, index: str) -> None:
     dataset = over(Corpus([("d0000", ""), ("a", "  "), ("b", "text")]), "", "text")
-    run = Dense(HashedEncoder(), index=index, index_dir=str(tmp_path)).retrieve(dataset, 1000)
+    run = Dense(HashedEncoder(), index=index, index_dir=str(tmp_path)).retrieve(dataset, 10**12)
     assert [sorted(ranking.doc_ids) for ranking in run.values()] == [["a", "b", "d0000"]] * 2
 
 
@@ -189,7 +190,7 @@ class BadVector(HashedEncoder):
         super().__init__()
         self.ending, self.value = ending, value
 
-    def _encode(self, texts: Sequence[str]) -> EncodedTexts:
+    def _encode(self, texts: Sequence[str]) -> EncodedTexts[Any]:
         encoded = super()._encode(texts)
         for row, text in enumerate(texts):
             if text.endswith(self.ending):
@@ -219,8 +220,11 @@ def test_an_empty_corpus_is_an_error(tmp_path: Path) -> None:
     [
         ({"dtype": "float8"}, "dtype 'float8' is unknown: did you mean float"),
         ({"index": "hsnw"}, "index 'hsnw' is unknown: did you mean hnsw"),
-        ({"index": "hnsw", "connectivity": 1}, "connectivity is 1"),
-        ({"index": "hnsw", "expansion_search": 0}, "expansion_search 0"),
+        ({"index": "hnsw", "connectivity": 1}, "connectivity is 1; it must be between 2 and 1024"),
+        ({"index": "hnsw", "connectivity": 10**11}, "connectivity is 100000000000; it must be between 2 and 1024"),
+        ({"index": "hnsw", "expansion_add": 10**12}, "expansion_add is .*; it must be between 1 and 1000000"),
+        ({"index": "hnsw", "expansion_search": 0}, "expansion_search is 0; it must be between 1 and 1000000"),
+        ({"index": "hnsw", "expansion_search": 10**12}, "expansion_search is .*; it must be between 1 and 1000000"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(settings: dict[str, Any], message: str) -> None:
@@ -245,8 +249,7 @@ def test_hnsw_finds_nearly_what_exact_search_finds_with_the_exact_scores(tmp_pat
         scores = dict(exact[query_id])
         assert dict(ranking) == {doc_id: scores[doc_id] for doc_id in ranking.doc_ids}
         shares.append(len(set(ranking.doc_ids) & set(exact[query_id].doc_ids[:100])) / 100)
-    findings = dense.findings(dataset)
-    assert findings["recall@100 of HNSW against exact search, over 30 queries"] == round(float(np.mean(shares)), 4)
+    assert dense.findings(dataset).recall == SearchRecall(round(float(np.mean(shares)), 4), 100, 30)
     assert np.mean(shares) > 0.9
 
 
@@ -268,9 +271,12 @@ def test_the_result_says_how_many_texts_were_cut_and_how_exact_the_search_was(tm
     quick = Settings(depths=(2,), latency=LatencySettings(queries=0))
     dense = Dense(HashedEncoder(), index="hnsw", index_dir=str(tmp_path))
     result = evaluate(over(corpus, "query", "a long query " * 9), dense, [NoReranker()], quick)
-    recall = "recall@100 of HNSW against exact search, over 2 queries"
-    assert result.retriever["findings"] == {"truncated documents": 1, "truncated queries": 1, recall: 1.0}
-    assert {"dense: truncated documents: 1", f"dense: {recall}: 1.0"} <= set(result.warnings)
+    found = Findings(truncated_documents=1, truncated_queries=1, recall=SearchRecall(1.0, 100, 2))
+    assert result.retriever["findings"] == {"dense": asdict(found)}
+    assert [warning for warning in result.warnings if warning.startswith("dense")] == [
+        "dense: 1 documents are longer than the encoder reads",
+        "dense: 1 queries are longer than the encoder reads",
+    ]
 
 
 @pytest.mark.slow
@@ -286,4 +292,5 @@ def test_vaswani_has_its_reference_values_exactly_and_by_hnsw(shared_data: Path,
         found = score_run(run, dataset.qrels, ("AP", "nDCG@10", "R@100"))
         assert [np.mean(list(by_query.values())) for by_query in found.values()] == pytest.approx(expected, abs=0.003)
     recalls = Dense(next(iter(reference)), index="hnsw", index_dir=str(tmp_path)).findings(dataset)
-    assert recalls["recall@100 of HNSW against exact search, over 93 queries"] >= 0.98  # type: ignore[operator]
+    assert recalls.recall is not None
+    assert recalls.recall.value >= 0.98

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rerank_eval.caveats import about_data_and_candidates
 from rerank_eval.components import check_component, make_component
 from rerank_eval.corpus import Corpus
 from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.encoders.bge_small import BGESmall
 from rerank_eval.errors import ConfigError
+from rerank_eval.evaluation import prepare
 from rerank_eval.measures import score_run
-from rerank_eval.protocols import BuildsIndex, HasLoadReport, Progress, Retriever
+from rerank_eval.parts import show_dataset
+from rerank_eval.protocols import Progress, Retriever
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.candidates import Candidates
 from rerank_eval.retrievers.dense import Dense
@@ -23,11 +26,12 @@ from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.statistics import mean_intervals
-from rerank_eval.types import Dataset, Ranking, Run
+from rerank_eval.types import Dataset, Findings, Ranking, Run, SearchRecall
 from tests.conftest import Compose, RunPython
 from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 
 DATASET = make_dataset(num_queries=3, num_documents=9)
+SETTINGS = Settings(depths=(5,), latency=LatencySettings(queries=0))
 
 
 class Fixed:
@@ -93,47 +97,65 @@ def test_a_query_that_one_of_them_lacks_is_ranked_by_the_others() -> None:
     assert run["q001"].doc_ids == FixedRetriever().retrieve(DATASET, 5)["q001"].doc_ids
 
 
-def test_it_builds_the_indexes_of_those_that_have_one() -> None:
+def test_an_evaluation_builds_the_indexes_of_those_that_have_one() -> None:
     a, b, progress = Fixed(FIRST), Fixed(SECOND), Recorder()
-    hybrid = Hybrid({"a": a, "plain": FixedRetriever(), "b": b})
-    assert isinstance(hybrid, BuildsIndex)
-    hybrid.build_index(DATASET.corpus, progress)
+    prepare(DATASET, Hybrid({"a": a, "plain": FixedRetriever(), "b": b}), SETTINGS, progress)
     assert (a.built, b.built) == ([9], [9])
     assert progress.notes == ["built", "built"]
 
 
-def test_those_that_must_see_the_dataset_see_it() -> None:
+def test_those_that_must_see_the_dataset_see_it_whatever_the_settings() -> None:
     run = {query.query_id: Ranking.from_order(["d005", "d002"]) for query in DATASET.queries}
     dataset = replace(DATASET, first_stage=run)
-    hybrid = Hybrid({"candidates": Candidates(), "fixed": Fixed({"d002": 1.0})})
-    seen = hybrid.for_dataset(dataset)
-    assert seen.retrieve(dataset, 9)["q000"].doc_ids == ("d002", "d005")
-    assert seen.identity() != hybrid.identity()  # the run counts
+    parts: dict[str, Retriever] = {"candidates": Candidates(), "fixed": Fixed({"d002": 1.0})}
+    hybrid = Hybrid(parts, "both", "z_score", 9, weights={"fixed": 0}, depths={"candidates": 3})
+    seen = show_dataset(hybrid, dataset)
+    assert seen.retrieve(dataset, 9)["q000"].doc_ids == ("d005", "d002")
+    settings = {**hybrid.identity(), "retrievers": seen.identity()["retrievers"]}
+    assert seen.identity() == settings != hybrid.identity()  # the run counts
+    assert seen.name == "both"
     with pytest.raises(ConfigError, match="brings no candidates"):
-        hybrid.for_dataset(DATASET)
+        show_dataset(hybrid, DATASET)
 
 
-def test_what_its_parts_have_found_is_told_by_their_names() -> None:
+def test_what_its_parts_have_found_is_told_by_their_names(tmp_path: Path) -> None:
     class Finding(Fixed):
-        def findings(self, dataset: Dataset) -> Mapping[str, object]:
-            return {"recall": 0.9, "queries": len(dataset.queries)}
+        def findings(self, dataset: Dataset) -> Findings:
+            return Findings(truncated_queries=1, recall=SearchRecall(0.9, 100, len(dataset.queries)))
 
-    hybrid = Hybrid({"plain": Fixed(FIRST), "approximate": Finding(SECOND)})
-    assert hybrid.findings(DATASET) == {"approximate: recall": 0.9, "approximate: queries": 3}
+    path = tmp_path / "first.trec"
+    path.write_text("bad line\nq000 Q0 d001 1 2 x\nq000 Q0 d001 1 2 x\n")
+    recorded = RunFile(str(path), on_bad_line="skip")
+    hybrid = Hybrid({"plain": Fixed(FIRST), "hnsw": Finding(SECOND), "inner": Hybrid({"recorded": recorded})})
+    evaluation = prepare(DATASET, hybrid, SETTINGS, Recorder())
+    assert evaluation.findings == {
+        "hybrid.hnsw": Findings(truncated_queries=1, recall=SearchRecall(0.9, 100, 3)),
+        "hybrid.inner.recorded": Findings(skipped_lines=1, dropped_duplicates=1),
+    }
+    assert [line for line in about_data_and_candidates(evaluation) if line.startswith("hybrid")] == [
+        "hybrid.hnsw: 1 queries are longer than the encoder reads",
+        "hybrid.hnsw: the approximate search finds 90.0% of the exact top 100 (mean over 3 queries)",
+        "hybrid.inner.recorded: 1 bad lines were skipped",
+        "hybrid.inner.recorded: 1 identical duplicates were dropped",
+    ]
+
+
+def test_a_part_that_is_no_first_stage_is_refused_by_its_place() -> None:
+    class Nameless:
+        searches = True
+        retrieve = identity = dict
+
+    for part, lacking in (("bm25", "str\\) has no valid name"), (Nameless(), "Nameless\\) has no valid name")):
+        parts: dict[str, Any] = {"good": Fixed(FIRST), "inner": Hybrid({"bad": part})}  # type: ignore[dict-item]
+        with pytest.raises(
+            ConfigError, match=rf"^the retriever hybrid\.inner\.bad \({lacking}; it needs name, searches"
+        ):
+            prepare(DATASET, Hybrid(parts), SETTINGS, Recorder())
 
 
 def test_its_latency_counts_only_where_all_of_them_search() -> None:
     assert Hybrid({"a": Fixed(FIRST), "b": Fixed(SECOND)}).searches
     assert not Hybrid({"a": Fixed(FIRST), "b": Fixed(SECOND, searches=False)}).searches
-
-
-def test_what_reading_a_file_found_is_reported(tmp_path: Path) -> None:
-    path = tmp_path / "first.trec"
-    path.write_text("bad line\nq000 Q0 d001 1 2 x\nq000 Q0 d001 1 2 x\n")
-    recorded = RunFile(str(path), on_bad_line="skip")
-    hybrid = Hybrid({"recorded": recorded, "again": recorded, "fixed": FixedRetriever()})
-    assert isinstance(hybrid, HasLoadReport)
-    assert (hybrid.load_report.skipped_lines, hybrid.load_report.dropped_duplicates) == (2, 2)
 
 
 def test_everything_that_can_change_the_run_is_in_the_identity() -> None:
@@ -160,7 +182,6 @@ def test_everything_that_can_change_the_run_is_in_the_identity() -> None:
     [
         ({"retrievers": {}}, "retrievers must be a mapping of one first stage or more"),
         ({"retrievers": [1]}, "retrievers must be a mapping"),
-        ({"retrievers": {"a": "bm25"}}, "retrievers.a is str, which is no first stage"),
         ({"method": "rff"}, "did you mean rrf"),
         ({"weights": {"dens": 1}}, "weights has 'dens', which is none of the retrievers: did you mean dense"),
         ({"weights": {"dense": -1}}, "weights.dense is -1; it must be a number of at least 0"),
@@ -218,7 +239,10 @@ def test_its_retrievers_are_chosen_and_set_on_the_command_line(compose: Compose)
             "retriever.weights={bm52: 2}",
             "weights has 'bm52', which is none of the retrievers: did you mean bm25?",
         ),
-        ("retriever.retrievers.bm25=bm25", "retrievers.bm25 is str, which is no first stage"),
+        (
+            "+retriever.retrievers.wrong._target_=rerank_eval.rerankers.none.NoReranker",
+            "the retriever hybrid.wrong (NoReranker) has no valid searches; it needs name",
+        ),
     ],
 )
 def test_a_wrong_setting_inside_is_told_with_its_place_and_without_a_traceback(

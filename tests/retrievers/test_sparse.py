@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from rerank_eval.errors import DataError, NotEvaluableError
 from rerank_eval.protocols import EncodedTexts
 from rerank_eval.retrievers.sparse import Sparse
 from rerank_eval.sparse_search import SparseSearch
-from rerank_eval.types import Dataset, Query, Ranking
+from rerank_eval.types import Dataset, Findings, Query, Ranking
 from tests.encoders.tiny_models import save_splade
 from tests.fakes import Recorder, make_dataset
 from tests.retrievers.hashed_encoder import HashedEncoder
@@ -80,7 +81,7 @@ def test_weights_are_kept_and_only_a_damaged_block_is_encoded_again(tmp_path: Pa
 class Wrong(HashedEncoder):
     """Gives texts that end with "bad" a weight that is not a number."""
 
-    def _encode(self, texts: Sequence[str]) -> EncodedTexts:
+    def _encode(self, texts: Sequence[str]) -> EncodedTexts[Any]:
         encoded = super()._encode(texts)
         for row, text in enumerate(texts):
             if text.endswith("bad"):
@@ -92,7 +93,7 @@ def test_a_weight_that_is_not_finite_is_an_error_that_names_document_or_query(tm
     corpus = Corpus([("a", "good"), ("b", "bad"), ("c", "good too")])
     with pytest.raises(DataError, match="sparse: the vector of document 'b'"):
         Sparse(Wrong(sparse=True), index_dir=str(tmp_path)).build_index(corpus, Recorder())
-    with pytest.raises(NotEvaluableError, match="a weight of query 'q1' is not finite"):
+    with pytest.raises(NotEvaluableError, match="the vector of query 'q1' is not finite"):
         Sparse(Wrong(sparse=True), index_dir=str(tmp_path)).retrieve(over(TINY.corpus, "good", "bad"), 5)
 
 
@@ -117,5 +118,12 @@ def test_a_real_model_serves_as_first_stage(tmp_path: Path) -> None:
     for query, scores in zip(TINY.queries, (queries @ documents.T).tolist(), strict=True):
         best = Ranking(zip(TINY.corpus.doc_ids, scores, strict=True))[:5]
         assert [doc.score for doc in run[query.query_id]] == pytest.approx([doc.score for doc in best], rel=1e-5)
-    assert sparse.findings(TINY) == {"truncated documents": 0, "truncated queries": 0}
+    assert sparse.findings(TINY) == Findings()
     assert sparse.identity()["encoder"] == encoder.identity()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_score_too_large_for_float32_is_an_error(sign: int) -> None:
+    weights = csr_array(np.array([[1e30, sign * 1e30]], np.float32))
+    with pytest.raises(NotEvaluableError, match="too large for float32"):
+        SparseSearch([csr_array(weights.T)], np.arange(1)).search(csr_array(abs(weights)), 1)
