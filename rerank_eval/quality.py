@@ -47,7 +47,9 @@ class Answers:
         if scores is None or len(scores.values) <= depth:
             return scores
         truncated = None if scores.truncated is None else scores.truncated[:depth]
-        return Scores(scores.values[:depth], scores.usage, truncated)
+        return Scores(
+            scores.values[:depth], scores.usage, truncated
+        )  # how long that took is known of the asked depth only
 
 
 def answer_queries(

@@ -13,7 +13,7 @@ from rerank_eval.cli import CONF
 from rerank_eval.components import check_component
 from rerank_eval.composition import explain_composition
 
-GROUPS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
+GROUPS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml")) if path.parent.name != "calls"]
 
 
 def composed(*overrides: str) -> dict[str, Any]:
