@@ -130,7 +130,7 @@ def _run(config: DictConfig) -> int:
 
     from rerank_eval.paths import resolve_inside
     from rerank_eval.results import write_result
-    from rerank_eval.runner import EvaluationInterrupted
+    from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
     from rerank_eval.terminal import ProgressBars, print_result, print_warnings
 
     plain = _to_plain(config)
@@ -142,11 +142,14 @@ def _run(config: DictConfig) -> int:
         check_component(component, where)
     messages = Console(stderr=True)
     code = 0
+    stopped: RerankEvalError | None = None
     with ProgressBars(messages) as progress:
         try:
             result = _evaluate(plain, settings, progress)
         except EvaluationInterrupted as interrupt:
             result, code = interrupt.result, 130
+        except EvaluationStoppedError as error:
+            result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
@@ -156,6 +159,8 @@ def _run(config: DictConfig) -> int:
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
     tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
+    if stopped is not None:
+        raise stopped
     if code == 130:
         return _fail("interrupted: the result is marked incomplete; the same command resumes", 130)
     if result.status == "not_evaluable":
@@ -205,10 +210,14 @@ def _to_plain(config: DictConfig) -> dict[str, Any]:
     return {str(name): value for name, value in plain.items()}
 
 
-_SECTIONS = {"latency": ("queries", "repetitions", "warmup"), "store": ("path", "timeout_s")}
+_SECTIONS = {
+    "latency": ("queries", "repetitions", "warmup"),
+    "store": ("path", "timeout_s"),
+    "budget": ("usd",),
+}
 _SETTINGS = (
     *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
-    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", *_SECTIONS),
+    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", "prices", *_SECTIONS),
 )
 
 
@@ -247,4 +256,8 @@ def _make_settings(plain: Mapping[str, Any]) -> "Settings":
         store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
+        budget_usd=plain["budget"]["usd"],
+        prices_path=CONF / "prices.yaml"
+        if plain["prices"] is None
+        else Path.cwd() / Path(str(plain["prices"])).expanduser(),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from rerank_eval.calls.types import Calls, Endpoint
 from rerank_eval.corpus import Corpus
 from rerank_eval.types import Dataset, LoadReport, Request, Run, Scores
 
@@ -85,6 +86,21 @@ class DatasetReranker(Protocol):
 
     def for_dataset(self, dataset: Dataset) -> Reranker:
         """Return the reranker to use on this dataset; the receiver is not changed."""
+        ...
+
+
+@runtime_checkable
+class CallingReranker(Protocol):
+    """A reranker that asks a provider: answers, limits and budget are shared with the others of a run.
+
+    What it was answered is kept call by call, as it came, not as scores; its latency is what the answers took when they were asked for.
+    """
+
+    endpoint: Endpoint
+    """Where it asks; names the provider and the model for the price list."""
+
+    def with_calls(self, calls: Calls) -> Reranker:
+        """Return the reranker that asks through `calls`; the receiver is not changed."""
         ...
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.paths import check_name
-from rerank_eval.protocols import DatasetReranker, HasIdentity, Reranker
+from rerank_eval.protocols import CallingReranker, DatasetReranker, HasIdentity, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -25,6 +26,8 @@ class System:
     load_seconds: float | None = None
     seen_dataset: str | None = None
     """The hash of the dataset that the reranker has seen, where it asked for that."""
+    calls: Calls | None = None
+    """What the reranker asks its provider through; None for one that asks nobody."""
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
@@ -33,6 +36,12 @@ class System:
         reranker = self.reranker.for_dataset(dataset)
         _check_attributes(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
+
+    def asking(self, calls: Calls) -> "System":
+        """Return the system with a reranker that asks its provider through `calls`, where it has one."""
+        if not isinstance(self.reranker, CallingReranker):
+            return self
+        return replace(self, reranker=self.reranker.with_calls(calls), calls=calls)
 
     @cached_property
     def fingerprint(self) -> str | None:

@@ -14,7 +14,7 @@ from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
 from rerank_eval.calls.types import Answer, AnswerKeeper, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
 from rerank_eval.clock import Clock
-from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError
+from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
 
 Check = Callable[[Any], object]
 
@@ -50,7 +50,7 @@ class ApiClient:
         self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._ended_by: RunStoppingError | None = None
+        self._ended_by: RunStoppingError | StoreError | None = None
         self._asked: dict[str, Future[Answer]] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._accepting: set[tuple[str, str]] = set()
@@ -79,7 +79,7 @@ class ApiClient:
         try:
             answer = self._find_or_ask(key, endpoint, body, check)
         except BaseException as error:
-            if isinstance(error, RunStoppingError):
+            if isinstance(error, RunStoppingError | StoreError):
                 self._end(error)
             future.set_exception(error)
             raise
@@ -90,7 +90,7 @@ class ApiClient:
             with self._lock:
                 del self._asked[key]
 
-    def _end(self, error: RunStoppingError) -> None:
+    def _end(self, error: RunStoppingError | StoreError) -> None:
         with self._lock:
             self._ended_by = self._ended_by or error
         self.stop()

@@ -115,7 +115,7 @@ class Calls(Protocol):
     """Where rerankers ask; shared by all of them in a run."""
 
     def ask(self, endpoint: Endpoint, body: Body, check: Callable[[Any], object], sample: int = 0) -> Answer:
-        """Return the provider's answer to `body`, the kept one where the same was asked before.
+        """Return the provider's answer to `body`, the kept one where the same was asked before. Thread-safe.
 
         `check` raises RerankerError for an answer that cannot be used; such a one is not kept. Another `sample` asks the same anew.
 
@@ -123,6 +123,10 @@ class Calls(Protocol):
             RerankerError: there is no usable answer; this query fails.
             RunStoppingError: asking further makes no sense, or is not allowed.
         """
+        ...
+
+    def stop(self) -> None:
+        """End all waits: nothing more is sent, what is in flight is still received and kept."""
         ...
 
 

@@ -55,7 +55,7 @@ class Cohere:
         key = ApiKey(api_key_env)
         url = check_url(base_url, "base_url").rstrip("/")
         sender = _Sender(url, key)
-        self._endpoint = Endpoint(
+        self.endpoint = Endpoint(
             "cohere", model, f"{url}/v2/rerank", sender.send, _read_usage, _estimate, key, settings
         )
         self._calls: Calls | None = None
@@ -75,20 +75,20 @@ class Cohere:
 
         def make_body(documents: Sequence[str]) -> Body:
             return {
-                "model": self._endpoint.model,
+                "model": self.endpoint.model,
                 "query": request.query.text,
                 "documents": list(documents),
                 "max_tokens_per_doc": self._max_tokens_per_doc,
             }
 
         documents = [document.text for document in request.documents]
-        return ask_for_scores(self._calls, self._endpoint, documents, self._documents_per_call, make_body, _read_scores)
+        return ask_for_scores(self._calls, self.endpoint, documents, self._documents_per_call, make_body, _read_scores)
 
     def identity(self) -> Mapping[str, object]:
         """Return model, address and what is sent with every call; the provider does not tell a model's revision."""
         return {
-            "model": self._endpoint.model,
-            "url": self._endpoint.url,
+            "model": self.endpoint.model,
+            "url": self.endpoint.url,
             "max_tokens_per_doc": self._max_tokens_per_doc,
             "documents_per_call": self._documents_per_call,
         }

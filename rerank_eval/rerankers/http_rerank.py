@@ -80,7 +80,7 @@ class HttpRerank:
                 partial(wire.client.post, address, json=dict(body), headers=sent_headers, timeout=timeout_s), timeout_s
             )
 
-        self._endpoint = Endpoint(provider, model, address, send, self._read_usage, self._estimate, key, settings)
+        self.endpoint = Endpoint(provider, model, address, send, self._read_usage, self._estimate, key, settings)
         self._calls: Calls | None = None
 
     def with_calls(self, calls: Calls) -> Self:
@@ -98,14 +98,14 @@ class HttpRerank:
         documents = [document.text for document in request.documents]
         make_body = partial(self._make_body, request.query.text)
         return ask_for_scores(
-            self._calls, self._endpoint, documents, self._documents_per_call, make_body, self._read_scores
+            self._calls, self.endpoint, documents, self._documents_per_call, make_body, self._read_scores
         )
 
     def identity(self) -> Mapping[str, object]:
         """Return model, address and the form of request and answer; a server does not tell a model's revision."""
         return {
-            "model": self._endpoint.model,
-            "url": self._endpoint.url,
+            "model": self.endpoint.model,
+            "url": self.endpoint.url,
             "request": self._request,
             "response": self._response,
             "documents_per_call": self._documents_per_call,
@@ -114,13 +114,13 @@ class HttpRerank:
     def _make_body(self, query: str, documents: Sequence[str]) -> Body:
         field = self._request
         sent = list(documents) if field["document_text"] is None else [{field["document_text"]: t} for t in documents]
-        model = {} if field["model"] is None else {field["model"]: self._endpoint.model}
+        model = {} if field["model"] is None else {field["model"]: self.endpoint.model}
         return {**field["also"], **model, field["query"]: query, field["documents"]: sent}
 
     def _read_scores(self, num_documents: int, decoded: Any) -> list[float]:
         field = self._response
         rows = find(decoded, field["results"])
-        return read_rows(self._endpoint.provider, rows, num_documents, field["index"], field["score"])
+        return read_rows(self.endpoint.provider, rows, num_documents, field["index"], field["score"])
 
     def _read_usage(self, decoded: Any) -> Usage:
         field = self._response

@@ -12,7 +12,7 @@ from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.calls.types import Answer, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
-from rerank_eval.errors import BudgetError, ConfigError, RerankerError
+from rerank_eval.errors import BudgetError, ConfigError, RerankerError, StoreError
 from rerank_eval.store import Store
 from rerank_eval.types import Usage
 from tests.clocks import SkippingClock
@@ -220,3 +220,15 @@ def test_a_kept_answer_that_no_longer_passes_the_check_is_asked_again(tmp_path: 
         with pytest.raises(RerankerError):
             ApiClient(store).ask(make_endpoint(sender), {"q": "a"}, refuse)
     assert len(sender.asked) == 2
+
+
+def test_an_answer_that_cannot_be_kept_ends_the_run_before_more_is_paid(tmp_path: Path) -> None:
+    sender = Sender(OK._replace(content=b'{"units": 1, "long": "%s"}' % (b"x" * 50_000)))
+    store = Store(tmp_path / "s.sqlite")
+    client = ApiClient(store)
+    store._connection.execute("PRAGMA max_page_count = 4")  # what a full disk is to SQLite: SQLITE_FULL
+    with store:
+        for q in "abc":
+            with pytest.raises(StoreError, match="disk is full"):
+                client.ask(make_endpoint(sender), {"q": q}, accept)
+    assert len(sender.asked) == 1
