@@ -1,5 +1,6 @@
 """A reranker behind an API in an evaluation: kept answers, recorded latency, cost, and a run that ends early."""
 
+import gzip
 import signal
 import threading
 from collections.abc import Mapping
@@ -12,11 +13,11 @@ from rerank_eval.cli import CONF
 from rerank_eval.errors import BudgetError
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.http_rerank import HttpRerank
-from rerank_eval.results import DepthResult
+from rerank_eval.results import DepthResult, write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from tests.fakes import FixedRetriever, Hashed, make_dataset
-from tests.fault_server import GOOD, Asked, Behaviour, FaultServer
+from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 
 NO_LATENCY = LatencySettings(queries=0)
 
@@ -137,3 +138,24 @@ def test_ctrl_c_keeps_what_is_in_flight_and_waits_for_nothing(tmp_path: Path) ->
     with FaultServer() as server:
         evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, store_path=None))
         assert len(server.asked) == 6
+
+
+def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED_KEY", "planted-4f1c9d2e7a")
+
+    def behave(asked: Asked) -> Behaviour:
+        echo = asked.headers["authorization"]
+        if asked.turn == 1:
+            return Behaviour(400, {"message": echo})
+        return Behaviour(content={**rerank_answer(asked.body), "echo": echo}, headers={"x-echo": echo})
+
+    with FaultServer(behave) as server:
+        reranker = make(server.url, api_key_env="PLANTED_KEY", calls={"concurrency": 1})
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+    assert len(result.failures) == 1
+    folder = write_result(result, tmp_path / "results")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    contents = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in files]
+    assert (folder / "result.json") in files
+    assert b"[api key removed]" in (tmp_path / "s.sqlite").read_bytes()
+    assert not any(b"planted-4f1c9d2e7a" in content for content in contents)

