@@ -126,7 +126,7 @@ def _run(config: DictConfig) -> int:
 
     from rerank_eval.paths import resolve_inside
     from rerank_eval.results import write_result
-    from rerank_eval.runner import EvaluationInterrupted
+    from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
     from rerank_eval.terminal import ProgressBars, print_result, print_warnings
 
     plain = to_plain(config)
@@ -137,11 +137,14 @@ def _run(config: DictConfig) -> int:
     check_components(plain)
     messages = Console(stderr=True)
     code = 0
+    stopped: RerankEvalError | None = None
     with ProgressBars(messages) as progress:
         try:
             result = evaluate_configuration(plain, settings, progress)
         except EvaluationInterrupted as interrupt:
             result, code = interrupt.result, 130
+        except EvaluationStoppedError as error:
+            result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
@@ -151,6 +154,8 @@ def _run(config: DictConfig) -> int:
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
     tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
+    if stopped is not None:
+        raise stopped
     if code == 130:
         return _fail("interrupted: the result is marked incomplete; the same command resumes", 130)
     if result.status == "not_evaluable":

@@ -26,10 +26,14 @@ if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --h
 _CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
 CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent / "conf"
 
-_SECTIONS = {"latency": ("queries", "repetitions", "warmup"), "store": ("path", "timeout_s")}
+_SECTIONS = {
+    "latency": ("queries", "repetitions", "warmup"),
+    "store": ("path", "timeout_s"),
+    "budget": ("usd",),
+}
 _SETTINGS = (
     *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
-    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", *_SECTIONS),
+    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", "prices", *_SECTIONS),
 )
 
 
@@ -115,6 +119,10 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
         store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
+        budget_usd=plain["budget"]["usd"],
+        prices_path=CONF / "prices.yaml"
+        if plain["prices"] is None
+        else Path.cwd() / Path(str(plain["prices"])).expanduser(),
     )
 
 

@@ -39,6 +39,8 @@ class Settings:
     store_path: Path | None = None
     store_timeout_s: float = 30.0
     max_error_rate: float = 0.0
+    budget_usd: float | None = None
+    prices_path: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges and bring sequences into one form."""
@@ -61,6 +63,8 @@ class Settings:
             )
         _check_number("max_error_rate", self.max_error_rate, 1.0)
         _check_number("store.timeout_s", self.store_timeout_s, 86_400.0)
+        if self.budget_usd is not None:
+            _check_number("budget.usd", self.budget_usd, 1e9)
 
     @property
     def first_stage_depth(self) -> int:

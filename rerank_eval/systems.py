@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.paths import check_name
-from rerank_eval.protocols import DatasetReranker, HasIdentity, HasParts, Reranker
+from rerank_eval.protocols import CallingReranker, DatasetReranker, HasIdentity, HasParts, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -25,6 +26,8 @@ class System:
     load_seconds: float | None = None
     seen_dataset: str | None = None
     """The hash of the dataset that the reranker has seen, where it asked for that."""
+    calls: Calls | None = None
+    """What the reranker asks its provider through; None for one that asks nobody."""
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
@@ -33,6 +36,12 @@ class System:
         reranker = _show_dataset(self.reranker, dataset)
         _check_attributes(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
+
+    def asking(self, calls: Calls) -> "System":
+        """Return the system with a reranker that asks through `calls`, where it, or one that it is made of, asks a provider."""
+        if not any(isinstance(part, CallingReranker) for part in _with_all_parts(self.reranker)):
+            return self
+        return replace(self, reranker=_ask_through(self.reranker, calls), calls=calls)
 
     @cached_property
     def fingerprint(self) -> str | None:
@@ -79,6 +88,12 @@ def _with_all_parts(reranker: Reranker) -> Iterator[Reranker]:
     yield reranker
     for part in _parts(reranker).values():
         yield from _with_all_parts(part)
+
+
+def _ask_through(reranker: Reranker, calls: Calls) -> Reranker:
+    if isinstance(reranker, HasParts):
+        reranker = reranker.with_parts({name: _ask_through(part, calls) for name, part in reranker.parts.items()})
+    return reranker.with_calls(calls) if isinstance(reranker, CallingReranker) else reranker
 
 
 def _show_dataset(reranker: Reranker, dataset: Dataset) -> Reranker:

@@ -198,6 +198,8 @@ class Usage:
     search_units: int | None = None
     retries: int = 0
     repairs: int = 0
+    cached_tokens: int | None = None
+    """The part of `input_tokens` that the provider read from its cache."""
 
     def __post_init__(self) -> None:
         """Make plain integers of what counts like one, such as numpy's."""
@@ -212,14 +214,29 @@ class Usage:
         return Usage(**sums)
 
 
+class CallTiming(NamedTuple):
+    """How long one call of a provider took: the successful attempt alone, without waiting or retries.
+
+    `started` is its time of day (UTC, ISO 8601), `concurrency` how many attempts, it included, were in flight; `reused` marks an answer
+    that was asked for earlier.
+    """
+
+    nanoseconds: int
+    started: str
+    concurrency: int
+    reused: bool
+
+
 @dataclass(frozen=True)
 class Scores:
     """A reranker's answer to a `Request`.
 
     `values` has one finite number per document in the order given; higher is better. `truncated` says per document
-    whether the model did not see all of the text; None where the reranker cannot know.
+    whether the model did not see all of the text; None where the reranker cannot know. `calls` are the calls of a provider
+    that were made for it, one after the other; none for a reranker that asks nobody.
     """
 
     values: Sequence[float]
     usage: Usage = field(default_factory=Usage)
     truncated: Sequence[bool] | None = None
+    calls: Sequence[CallTiming] = ()

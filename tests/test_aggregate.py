@@ -100,6 +100,7 @@ def test_usage_is_summed_and_one_unknown_makes_the_sum_unknown() -> None:
         "calls": 2 * 5 + 1,
         "input_tokens": None,
         "output_tokens": None,
+        "cached_tokens": None,
         "search_units": None,
         "retries": 0,
         "usd": None,

@@ -52,11 +52,14 @@ except MissingExtraError as error:
         ("sentence_transformers", "colbert ColBERT a/b", "sentence-transformers"),
         ("transformers", "generative Generative a/b prompt yes", "sentence-transformers"),
         ("torch", "generative Generative a/b prompt yes", "sentence-transformers"),
+        ("httpx", "http_rerank HttpRerank http://localhost m", "api"),
+        ("cohere", "cohere Cohere m", "cohere"),
     ],
 )
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
-    hidden: str, reranker: str, extra: str, run_python: RunPython
+    hidden: str, reranker: str, extra: str, run_python: RunPython, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COHERE_API_KEY", "planted")
     done = run_python("-c", HIDE + MAKE, hidden, *reranker.split())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == (

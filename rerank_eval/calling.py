@@ -1,0 +1,57 @@
+"""Rerankers behind an API in an evaluation: what their answers took when they were asked for, and what they cost."""
+
+from collections.abc import Mapping, Sequence
+
+from rerank_eval.calls.prices import Prices
+from rerank_eval.latency import LatencySample
+from rerank_eval.protocols import CallingReranker
+from rerank_eval.quality import Answers
+from rerank_eval.systems import System
+from rerank_eval.types import Usage
+
+
+def recorded_samples(system: System, answers: Answers) -> list[LatencySample]:
+    """Return one sample per query and depth asked: the time of its calls, one after the other, without waits and retries."""
+    found = [(depth, query_id, scores.calls) for (depth, query_id), scores in sorted(answers.scores.items())]
+    return [
+        LatencySample(query_id, system.name, depth, sum(call.nanoseconds for call in calls), position)
+        for position, (depth, query_id, calls) in enumerate(found)
+        if calls
+    ]
+
+
+def describe_recording(system: System, answers: Answers) -> list[str]:
+    """Return a sentence on when and how the latency was recorded; none for a reranker that asks nobody."""
+    calls = [call for scores in answers.scores.values() for call in scores.calls]
+    if not calls:
+        return []
+    times = sorted(call.started for call in calls)
+    most = max(call.concurrency for call in calls)
+    return [
+        f"{system.name}: its latency is recorded, from {len(calls)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
+        "waits and retries are not in it"
+    ]
+
+
+def cost_usd(system: System, prices: Prices, usage: Mapping[str, int | float | None] | None) -> float | None:
+    """Return what the calls behind a depth cost, also those that were paid for in an earlier run; None if that is not known."""
+    if usage is None or not isinstance(system.reranker, CallingReranker):
+        return None
+
+    def count(name: str) -> int | None:
+        value = usage.get(name)
+        return None if value is None else int(value)
+
+    known = Usage(
+        input_tokens=count("input_tokens"),
+        output_tokens=count("output_tokens"),
+        search_units=count("search_units"),
+        cached_tokens=count("cached_tokens"),
+    )
+    endpoint = system.reranker.endpoint
+    return prices.usd(endpoint.provider, endpoint.model, known)
+
+
+def local(systems: Sequence[System]) -> list[System]:
+    """Return the systems that the latency pass may time."""
+    return [system for system in systems if system.calls is None]
