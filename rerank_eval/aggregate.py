@@ -13,12 +13,18 @@ from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
 from rerank_eval.paired import Column, find_intervals
 from rerank_eval.quality import Answers
-from rerank_eval.results import DepthResult, Loss, MeasureResult, ScoreRow, SystemResult
+from rerank_eval.results import DepthResult, Loss, MeasureResult, Reliability, ScoreRow, SystemResult
 from rerank_eval.statistics import Interval
 from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Run, Usage
 
 JUDGED = "Judged@10"
+_PER_CALL = {
+    "retries": "retry_rate",
+    "repairs": "repair_rate",
+    "fallbacks": "fallback_rate",
+    "refusals": "refusal_rate",
+}
 
 
 class Evaluated(NamedTuple):
@@ -159,6 +165,7 @@ def _describe_answers(
     return {
         "usage": None if usage is None else usage | {"usd": cost_usd(system, prices, usage)},
         "failures": len(failed),
+        "reliability": _reliability(len(failed), len(failed) + len(found), usage),
         "repairs": sum(scores.usage.repairs for scores in found) if asked else None,
         "truncated_pairs": sum(map(sum, known)) if len(known) == len(marks) else None,
         "num_pairs": num_pairs,
@@ -166,9 +173,18 @@ def _describe_answers(
     }
 
 
+def _reliability(num_failed: int, num_asked: int, usage: Mapping[str, int | float | None] | None) -> Reliability:
+    calls = (usage or {}).get("calls")
+    rates = {
+        field: None if not calls or (count := (usage or {})[name]) is None else count / calls
+        for name, field in _PER_CALL.items()
+    }
+    return Reliability(num_failed / num_asked if num_asked else None, **rates)
+
+
 def _sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
     total: dict[str, int | float | None] = {}
-    for name in ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", "retries"):
+    for name in ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL):
         values = [getattr(usage, name) for usage in usages]
         total[name] = None if not values or None in values else sum(values)
     return total

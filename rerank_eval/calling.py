@@ -1,5 +1,6 @@
 """Rerankers behind an API in an evaluation: what their answers took when they were asked for, and what they cost."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rerank_eval.calls.prices import Prices
@@ -8,6 +9,8 @@ from rerank_eval.protocols import CallingReranker
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
 from rerank_eval.types import Usage
+
+_MOST_FAULTS = 5
 
 
 def recorded_samples(system: System, answers: Answers) -> list[LatencySample]:
@@ -30,6 +33,19 @@ def describe_recording(system: System, answers: Answers) -> list[str]:
     return [
         f"{system.name}: its latency is recorded, from {len(calls)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
         "waits and retries are not in it"
+    ]
+
+
+def describe_faults(faults: Mapping[tuple[str, str], int]) -> list[str]:
+    """Return a sentence for each provider of which attempts failed in this run, retried with success or not."""
+    by_provider: dict[str, Counter[str]] = {}
+    for (provider, fault), count in sorted(faults.items()):
+        by_provider.setdefault(provider, Counter())[fault] += count
+    return [
+        f"{provider}: {found.total()} attempts of this run failed: "
+        + ", ".join(f"{count} x {fault}" for fault, count in found.most_common(_MOST_FAULTS))
+        + ("" if len(found) <= _MOST_FAULTS else f", and {len(found) - _MOST_FAULTS} kinds more")
+        for provider, found in by_provider.items()
     ]
 
 

@@ -114,6 +114,7 @@ def _claims_of_depth(depth: DepthResult, measures: tuple[str, ...]) -> Iterator[
             ),
         )
     yield "usage is no mapping of numbers", depth.usage is None or _is_numbers(depth.usage)
+    yield "reliability is no mapping of numbers", depth.reliability is None or _is_numbers(vars(depth.reliability))
     for name in ("judged_at_10", "failures", "repairs", "truncated_pairs", "num_pairs", "tie_rate"):
         value = getattr(depth, name)
         may_lack = name not in ("failures", "num_pairs")

@@ -59,6 +59,20 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Reliability:
+    """What went wrong: the share of queries that failed, and how often per call of an answered query the rest happened.
+
+    Rates per call are None where a reranker makes no calls, or was not asked at this depth. A call may be retried more than once.
+    """
+
+    error_rate: float | None
+    retry_rate: float | None = None
+    repair_rate: float | None = None
+    fallback_rate: float | None = None
+    refusal_rate: float | None = None
+
+
+@dataclass(frozen=True)
 class DepthResult:
     """A system at one depth; depth 0 is the first stage alone."""
 
@@ -74,6 +88,7 @@ class DepthResult:
     num_pairs: int = 0
     tie_rate: float | None = None
     losses: Mapping[str, Loss] = field(default_factory=dict)
+    reliability: Reliability | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the fields under their names in `result.json`."""

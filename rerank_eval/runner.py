@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
-from rerank_eval.calling import describe_recording, local, recorded_samples
+from rerank_eval.calling import describe_faults, describe_recording, local, recorded_samples
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.prices import Prices, read_prices
@@ -136,7 +136,8 @@ def evaluate(
             passes.latency_failures,
             store,
         )
-        + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])],
+        + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
+        + describe_faults(client.faults),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
         provenance={**provenance, "finished": utc_now()},
         scores=[row for item in evaluated for row in item.rows],

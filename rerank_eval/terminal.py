@@ -1,6 +1,6 @@
 """What a person sees while and after a run: progress on stderr, the table on stdout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.markup import escape
@@ -76,6 +76,8 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     for row in rows[1:]:
         table.add_row(*map(escape, row), style="dim" if row[0] == _CEILING else None)
     console.print(table)
+    for line in _reliability_lines(result):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     last = "(ceiling): the candidates in the order of their judgments."
     if not _is_judged(result):
         last = "Kept@k and RBO: how much of the first stage's ranking is left, 1 is all; they say nothing of quality."
@@ -100,6 +102,8 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         label = (
             system if first.num_queries == num_queries else f"{system} ({first.num_queries} of {num_queries} queries)"
         )
+        if depth.reliability is not None and depth.reliability.fallback_rate:
+            label += f" ({depth.reliability.fallback_rate:.1%} fell back)"
         values = [_interval(m) if name in with_interval else _number(m.mean) for name, m in depth.measures.items()]
         rows.append([label, str(depth.depth), *values, _difference(first), *_latency_cells(latency)])
 
@@ -116,6 +120,18 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
     for reachable, means in result.ceiling.items():
         rows.append([_CEILING, str(reachable), *(_number(means[name]) for name in names), "", "", ""])
     return rows
+
+
+def _reliability_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield what went wrong with calls, for each system and depth where something did."""
+    for system in result.systems:
+        for depth in system.depths:
+            found = depth.reliability
+            rates = {} if found is None else {name: rate for name, rate in vars(found).items() if rate is not None}
+            if len(rates) > 1 and any(rates.values()):
+                failed = rates.pop("error_rate")
+                per_call = ", ".join(f"{name.removesuffix('_rate')} {rate:.1%}" for name, rate in rates.items())
+                yield f"reliability of {system.name} at depth {depth.depth}: {failed:.1%} of queries failed; per call: {per_call}"
 
 
 def _column_widths(rows: list[list[str]]) -> list[int]:

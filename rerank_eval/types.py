@@ -200,6 +200,10 @@ class Usage:
     repairs: int = 0
     cached_tokens: int | None = None
     """The part of `input_tokens` that the provider read from its cache."""
+    fallbacks: int = 0
+    """How often candidate order was taken for want of a usable answer."""
+    refusals: int = 0
+    """How often a model declined to answer."""
 
     def __post_init__(self) -> None:
         """Make plain integers of what counts like one, such as numpy's."""

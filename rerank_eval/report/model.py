@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rerank_eval.paired import Difference
-from rerank_eval.results import Loss
+from rerank_eval.results import Loss, Reliability
 
 
 class Estimate(NamedTuple):
@@ -44,6 +44,12 @@ class Point:
     tie_rate: float | None
     failures: int
     truncated_share: float | None
+    reliability: Reliability | None = None
+
+
+def makes_calls(point: Point) -> bool:
+    """Return whether the reranker was asked at this depth and counts its calls, as those behind an API do."""
+    return point.reliability is not None and point.reliability.retry_rate is not None
 
 
 class Knee(NamedTuple):
