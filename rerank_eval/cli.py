@@ -22,7 +22,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.composition import explain_composition
-from rerank_eval.configuration import CONF, check_components, evaluate_configuration, make_settings, to_plain
+from rerank_eval.configuration import (
+    CONF,
+    check_components,
+    estimate_configuration,
+    evaluate_configuration,
+    make_settings,
+    to_plain,
+)
 from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, printable
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
@@ -124,6 +131,7 @@ def _run(config: DictConfig) -> int:
     """Evaluate, write, print; return the exit code."""
     from rich.console import Console
 
+    from rerank_eval.estimate_table import print_estimates
     from rerank_eval.paths import resolve_inside
     from rerank_eval.results import write_result
     from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
@@ -136,6 +144,12 @@ def _run(config: DictConfig) -> int:
     experiment = resolve_inside(output_dir, str(plain["experiment_name"]))
     check_components(plain)
     messages = Console(stderr=True)
+    tables = Console(width=None if sys.stdout.isatty() else 200)
+    if plain["dry_run"]:
+        with ProgressBars(messages) as progress:
+            estimates = estimate_configuration(plain, settings, progress)
+        print_estimates(estimates, settings.budget_usd, tables)
+        return 0
     code = 0
     stopped: RerankEvalError | None = None
     with ProgressBars(messages) as progress:
@@ -147,7 +161,6 @@ def _run(config: DictConfig) -> int:
             result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
-    tables = Console(width=None if sys.stdout.isatty() else 200)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         tables.print(f"sweep: {' '.join(HydraConfig.get().overrides.task)}", markup=False, highlight=False)
     print_result(result, tables)

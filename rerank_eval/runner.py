@@ -92,7 +92,7 @@ def evaluate(
     ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
         _ = system.fingerprint
     evaluation = prepare(dataset, retriever, settings, progress)
-    passes = _Passes({system.name: Answers(_asked_depths(system, settings.depths)) for system in systems})
+    passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
     stopped: RunStoppingError | None = None
     prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
@@ -152,7 +152,8 @@ def evaluate(
     return result
 
 
-def _asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
+def asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
+    """Return the depths at which the quality pass asks the system: one answer of a pointwise reranker serves all."""
     return (depths[-1],) if system.reranker.pointwise else tuple(depths)
 
 

@@ -125,6 +125,20 @@ class Store:
         """
         return self._read("SELECT answer, checksum FROM calls WHERE key = ?", key)
 
+    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
+        """Return up to `count` of the texts that `put_call` kept for a model, any of them; damaged ones are left out.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        query = "SELECT key, answer, checksum FROM calls WHERE provider = ? AND model = ? LIMIT ?"
+        with self._threads:
+            try:
+                rows = self._connection.execute(query, (provider, model, count)).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"the store {self.path} cannot be read: {error}") from error
+        return [answer for key, answer, checksum in rows if checksum == _checksum(key, answer)]
+
     def _read(self, query: str, key: str) -> str | None:
         with self._threads:
             try:

@@ -37,9 +37,14 @@ class System:
         _check_attributes(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
 
+    @property
+    def asks_provider(self) -> bool:
+        """Whether the reranker, or one that it is made of, asks a provider."""
+        return any(isinstance(part, CallingReranker) for part in _with_all_parts(self.reranker))
+
     def asking(self, calls: Calls) -> "System":
         """Return the system with a reranker that asks through `calls`, where it, or one that it is made of, asks a provider."""
-        if not any(isinstance(part, CallingReranker) for part in _with_all_parts(self.reranker)):
+        if not self.asks_provider:
             return self
         return replace(self, reranker=_ask_through(self.reranker, calls), calls=calls)
 

@@ -150,7 +150,8 @@ class ApiClient:
     def _attempt(self, endpoint: Endpoint, body: Body, attempts: list[Attempt], waited_s: float) -> Answer:
         """Return the answer of one attempt, which is added to `attempts`, also when it fails."""
         pace = self._pace(endpoint)
-        waited_s += pace.wait_for_turn(endpoint.estimate(body).input_tokens or 0)
+        estimated_tokens = endpoint.estimate(body).input_tokens
+        waited_s += pace.wait_for_turn(estimated_tokens or 0)
         self._check_going()
         reserved = self._budget.reserve(endpoint, body)
         sent = self._send(endpoint, body)
@@ -179,7 +180,9 @@ class ApiClient:
         pace.accepted(sent.sent_ns, reply.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
         self._budget.settle(endpoint, reserved, usage)
-        return Answer(decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage)
+        return Answer(
+            decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimated_tokens
+        )
 
     def _send(self, endpoint: Endpoint, body: Body) -> "_Sent":
         with self._lock:

@@ -10,6 +10,8 @@ from rerank_eval.calls.keys import ApiKey
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.types import CallTiming, Usage
 
+SAMPLES_APART = 1000
+"""Questions asked anew differ by multiples of this in `sample`; what is below are tries for one usable answer."""
 SCHEMA_VERSION = 1
 """Part of every key: a change of what a kept answer means makes old ones unreachable instead of wrong."""
 
@@ -45,7 +47,8 @@ class AttemptFailedError(Exception):
 class Endpoint:
     """How one model of one provider is asked, one attempt at a time: `send` neither retries nor waits.
 
-    `read_usage` says what a decoded answer was billed for, `estimate` what a body will be billed for at most.
+    `read_usage` says what a decoded answer was billed for, `estimate` what a body will be billed for: input as near as can be told,
+    output at most. `imagine` makes an answer of the right form up, for a run in which nothing is sent.
 
     `send` raises AttemptFailedError.
     """
@@ -58,6 +61,7 @@ class Endpoint:
     estimate: Callable[[Body], Usage] = field(repr=False)
     key: ApiKey | None = None
     settings: CallSettings = field(default_factory=CallSettings)
+    imagine: Callable[[Body], Any] | None = field(default=None, repr=False)
 
 
 class Attempt(NamedTuple):
@@ -88,6 +92,8 @@ class Answer:
     concurrency: int
     attempts: tuple[Attempt, ...]
     usage: Usage
+    estimated_tokens: int | None = None
+    """What its input was estimated at before it was sent, to compare with what was billed."""
     reused: bool = field(default=False, compare=False)
 
     @property

@@ -56,7 +56,7 @@ class Cohere:
         url = check_url(base_url, "base_url").rstrip("/")
         sender = _Sender(url, key)
         self.endpoint = Endpoint(
-            "cohere", model, f"{url}/v2/rerank", sender.send, _read_usage, _estimate, key, settings
+            "cohere", model, f"{url}/v2/rerank", sender.send, _read_usage, _estimate, key, settings, _imagine
         )
         self._calls: Calls | None = None
 
@@ -140,3 +140,7 @@ def _estimate(body: Body) -> Usage:
     return Usage(
         calls=1, input_tokens=sum(lengths), output_tokens=0, search_units=math.ceil(chunks / _DOCUMENTS_PER_SEARCH)
     )
+
+
+def _imagine(body: Body) -> Any:
+    return {"results": [{"index": index, "relevance_score": -float(index)} for index in range(len(body["documents"]))]}

@@ -80,7 +80,9 @@ class HttpRerank:
                 partial(wire.client.post, address, json=dict(body), headers=sent_headers, timeout=timeout_s), timeout_s
             )
 
-        self.endpoint = Endpoint(provider, model, address, send, self._read_usage, self._estimate, key, settings)
+        self.endpoint = Endpoint(
+            provider, model, address, send, self._read_usage, self._estimate, key, settings, self._imagine
+        )
         self._calls: Calls | None = None
 
     def with_calls(self, calls: Calls) -> Self:
@@ -135,6 +137,14 @@ class HttpRerank:
         texts = documents if text is None else [document[text] for document in documents]
         query = estimate_tokens(body[self._request["query"]])
         return Usage(calls=1, input_tokens=sum(query + estimate_tokens(text) for text in texts), search_units=1)
+
+    def _imagine(self, body: Body) -> Any:
+        field = self._response
+        count = len(body[self._request["documents"]])
+        answer: Any = [{field["index"]: index, field["score"]: -float(index)} for index in range(count)]
+        for name in reversed(field["results"].split(".") if field["results"] else ()):
+            answer = {name: answer}
+        return answer
 
 
 def _make_wire(key: Any) -> Wire:
