@@ -21,7 +21,8 @@ from rerank_eval.errors import StoreError
 from rerank_eval.latency import utc_now
 from rerank_eval.types import Request, Scores, Usage
 
-_TABLES = {"answers": "key, system, query_id, answer, checksum", "calls": "key, provider, model, answer, checksum"}
+TABLES = {"answers": "key, system, query_id, answer, checksum", "calls": "key, provider, model, answer, checksum"}
+"""Scores of rerankers, and answers of paid calls: table -> columns."""
 _Row = tuple[str, str, str, str, str]
 
 
@@ -92,7 +93,7 @@ class Store:
         connection.text_factory = lambda text: text.decode(errors="replace")  # damaged text fails its checksum instead
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            for table, columns in _TABLES.items():  # one by one, so that a database of someone else stays as it is
+            for table, columns in TABLES.items():  # one by one, so that a database of someone else stays as it is
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_typed(columns)}) WITHOUT ROWID")
                 connection.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchall()
             if (found := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
@@ -137,7 +138,7 @@ class Store:
                 rows = self._connection.execute(query, (provider, model, count)).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(f"the store {self.path} cannot be read: {error}") from error
-        return [answer for key, answer, checksum in rows if checksum == _checksum(key, answer)]
+        return [answer for key, answer, checksum in rows if checksum == checksum_of(key, answer)]
 
     def _read(self, query: str, key: str) -> str | None:
         with self._threads:
@@ -151,7 +152,7 @@ class Store:
             if row is None:
                 return None
             answer: str = row[0]
-            if row[1] != _checksum(key, answer):
+            if row[1] != checksum_of(key, answer):
                 self.corrupt_rows += 1
                 return None
             return answer
@@ -165,7 +166,7 @@ class Store:
         rows = []
         for key, request, scores in answers:
             answer = _encode(scores)
-            rows.append((key, system, request.query.query_id, answer, _checksum(key, answer)))
+            rows.append((key, system, request.query.query_id, answer, checksum_of(key, answer)))
         self._write_or_start_anew("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     def put_call(self, key: str, provider: str, model: str, answer: str) -> None:
@@ -174,8 +175,20 @@ class Store:
         Raises:
             StoreError: as `put`.
         """
-        row = (key, provider, model, answer, _checksum(key, answer))
+        row = (key, provider, model, answer, checksum_of(key, answer))
         self._write_or_start_anew("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)", [row], synchronous="FULL")
+
+    def delete(self, table: str, keys: Sequence[str]) -> None:
+        """Remove rows of one of `TABLES`, all or none, and give their space back to the disk.
+
+        Raises:
+            StoreError: as `put`.
+        """
+        try:
+            self._write(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys], "FULL")
+            self._connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise StoreError(f"the store {self.path} cannot be written: {error}") from error
 
     def _write_or_start_anew(self, insert: str, rows: Sequence[_Row], synchronous: str = "NORMAL") -> None:
         with self._threads:
@@ -193,11 +206,11 @@ class Store:
                     f"the store {self.path} cannot be written: {error}; what it already holds is kept"
                 ) from error
 
-    def _write(self, insert: str, rows: Sequence[_Row], synchronous: str) -> None:
+    def _write(self, statement: str, rows: Sequence[tuple[str, ...]], synchronous: str) -> None:
         self._connection.execute(f"PRAGMA synchronous={synchronous}")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(insert, rows)
+            self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -225,10 +238,10 @@ def _salvage(damaged: Path, connection: sqlite3.Connection) -> None:
     """Copy the rows of a damaged file that can be read and pass their checksum: paid answers are among them."""
     old = sqlite3.connect(f"{damaged.resolve().as_uri()}?mode=ro", uri=True)
     old.text_factory = lambda text: text.decode(errors="replace")
-    for table, columns in _TABLES.items():
+    for table, columns in TABLES.items():
         with suppress(sqlite3.Error), connection:  # what comes before the first page that cannot be read
             for row in old.execute(f"SELECT {columns} FROM {table}"):
-                if row[-1] == _checksum(str(row[0]), str(row[-2])):
+                if row[-1] == checksum_of(str(row[0]), str(row[-2])):
                     connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)", row)
     old.close()
 
@@ -250,7 +263,8 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _checksum(key: str, answer: str) -> str:
+def checksum_of(key: str, answer: str) -> str:
+    """Return the checksum that an intact row has."""
     return hashlib.sha256(f"{key} {answer}".encode()).hexdigest()
 
 
