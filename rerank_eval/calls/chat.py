@@ -1,5 +1,6 @@
 """Language models that are sent a prompt and answer with JSON: what a reranker sees of one, whoever provides it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -53,3 +54,12 @@ def read_object(text: str) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, Mapping) else None
+
+
+def imagine_object(schema: Schema, body: Body) -> str:
+    """Return a JSON object of the schema, for a run in which nothing is sent: lists are empty, choices are drawn, the same for a body."""
+    drawn = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+    values: dict[str, Any] = {}
+    for name, kind in schema.get("properties", {}).items():
+        values[name] = [] if kind["type"] == "array" else kind["enum"][drawn[0] % len(kind["enum"])]
+    return json.dumps(values)

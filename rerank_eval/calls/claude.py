@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, read_object
+from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
 from rerank_eval.calls.keys import ApiKey, check_url
 from rerank_eval.calls.rerank_answers import estimate_tokens, find, find_count
 from rerank_eval.calls.sending import Wire
@@ -57,7 +57,7 @@ class Claude:
         sender = _Sender(url, key)
         settings = CallSettings.read(calls)
         self.endpoint = Endpoint(
-            "anthropic", model, f"{url}/v1/messages", sender.send, _read_usage, _estimate, key, settings
+            "anthropic", model, f"{url}/v1/messages", sender.send, _read_usage, _estimate, key, settings, _imagine
         )
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:
@@ -133,3 +133,8 @@ def _estimate(body: Body) -> Usage:
     text = body.get("system", "") + body["messages"][0]["content"] + str(body["output_config"])
     tokens = math.ceil(estimate_tokens(text) * _TOKENS_PER_TOKEN)
     return Usage(calls=1, input_tokens=tokens, output_tokens=body["max_tokens"])
+
+
+def _imagine(body: Body) -> Any:
+    text = imagine_object(body["output_config"]["format"]["schema"], body)
+    return {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, read_object
+from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
 from rerank_eval.calls.keys import check_url, read_key
 from rerank_eval.calls.rerank_answers import estimate_tokens, find, find_count
 from rerank_eval.calls.sending import Wire
@@ -51,7 +51,7 @@ class OpenAIChat:
             )
 
         settings = CallSettings.read(calls)
-        self.endpoint = Endpoint(provider, model, address, send, _read_usage, self._estimate, key, settings)
+        self.endpoint = Endpoint(provider, model, address, send, _read_usage, self._estimate, key, settings, _imagine)
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:
         """Return the body of the POST."""
@@ -108,3 +108,8 @@ def _read_usage(decoded: Any) -> Usage:
         output_tokens=find_count(decoded, "usage.completion_tokens"),
         cached_tokens=find_count(decoded, "usage.prompt_tokens_details.cached_tokens"),
     )
+
+
+def _imagine(body: Body) -> Any:
+    text = imagine_object(body["response_format"]["json_schema"]["schema"], body)
+    return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from rerank_eval.calls.chat import Chat
 from rerank_eval.calls.rerank_answers import estimate_tokens
-from rerank_eval.calls.types import Calls, Endpoint
+from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.rerankers.interview import Interview
 from rerank_eval.rerankers.prompt_file import OWN, PromptFile
@@ -32,20 +32,13 @@ class ChatReranker:
         check_integer("max_characters", max_characters, 1)
         check_integer("max_tokens", max_tokens, 1)
         self.name = name
+        self.endpoint = chat.endpoint
+        self.concurrency = chat.endpoint.settings.concurrency
+        """How many queries may be in flight; the questions of one query are asked one after the other."""
         self._chat = chat
         self._prompt = PromptFile(OWN / f"{self.own_prompt}.txt" if prompt is None else prompt)
         self._max_characters, self._max_tokens = max_characters, max_tokens
         self._calls: Calls | None = None
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where the model is asked."""
-        return self._chat.endpoint
-
-    @property
-    def concurrency(self) -> int:
-        """How many queries may be in flight; the questions of one query are asked one after the other."""
-        return self._chat.endpoint.settings.concurrency
 
     def with_calls(self, calls: Calls) -> Self:
         """Return this reranker, asking through `calls`."""

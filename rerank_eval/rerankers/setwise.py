@@ -3,18 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rerank_eval.calls.chat import Chat, Schema
+from rerank_eval.calls.chat import Chat
 from rerank_eval.errors import ConfigError
 from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer, values_of_order
 from rerank_eval.rerankers.interview import Interview
 from rerank_eval.sorting import Pick, sort_by_bubbles, sort_by_heap
 
-_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {"best": {"type": "integer"}},
-    "required": ["best"],
-    "additionalProperties": False,
-}
 _ANSWER_TOKENS = 64
 _SORTS = {"heap": sort_by_heap, "bubble": sort_by_bubbles}
 
@@ -75,4 +69,6 @@ def ask_for_best(interview: Interview, items: Sequence[int]) -> int | None:
         best = value.get("best")
         return items[best - 1] if type(best) is int and 1 <= best <= len(items) else None
 
-    return interview.ask(items, _SCHEMA, read, _ANSWER_TOKENS)
+    numbers = {"type": "integer", "enum": list(range(1, len(items) + 1))}
+    schema = {"type": "object", "properties": {"best": numbers}, "required": ["best"], "additionalProperties": False}
+    return interview.ask(items, schema, read, _ANSWER_TOKENS)
