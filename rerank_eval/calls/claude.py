@@ -31,12 +31,14 @@ class Claude:
         thinking: str | None = None,
         thinking_tokens: int = 0,
         effort: str | None = None,
+        cache_prompt: bool = False,
         calls: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the client; nothing is sent.
 
         `thinking` and `effort` are sent as they are, None is the model's own default; `thinking_tokens` is what an answer may have for
-        thinking, above what the answer itself needs.
+        thinking, above what the answer itself needs. `cache_prompt` asks for what the model is told, which is the same in every question,
+        to be cached; a model has a least length for that.
 
         Raises:
             MissingExtraError: anthropic is not installed.
@@ -52,6 +54,7 @@ class Claude:
                 "thinking is adaptive and thinking_tokens is 0; allow for some, e.g. thinking_tokens=4096"
             )
         self._thinking, self._thinking_tokens, self._effort = thinking, thinking_tokens, effort
+        self._cache_prompt = cache_prompt
         key = ApiKey(api_key_env)
         url = check_url(base_url, "base_url").rstrip("/")
         sender = _Sender(url, key)
@@ -72,7 +75,8 @@ class Claude:
             "output_config": output,
         }
         if prompt.system:
-            body["system"] = prompt.system
+            cached = {"cache_control": {"type": "ephemeral"}} if self._cache_prompt else {}
+            body["system"] = [{"type": "text", "text": prompt.system, **cached}]
         return body if self._thinking is None else {**body, "thinking": {"type": self._thinking}}
 
     def read(self, decoded: Any) -> ChatAnswer:
@@ -95,6 +99,7 @@ class Claude:
             "thinking": self._thinking,
             "thinking_tokens": self._thinking_tokens,
             "effort": self._effort,
+            "cache_prompt": self._cache_prompt,
         }
 
 
@@ -130,7 +135,8 @@ def _read_usage(decoded: Any) -> Usage:
 
 
 def _estimate(body: Body) -> Usage:
-    text = body.get("system", "") + body["messages"][0]["content"] + str(body["output_config"])
+    told = "".join(block["text"] for block in body.get("system", ()))
+    text = told + body["messages"][0]["content"] + str(body["output_config"])
     tokens = math.ceil(estimate_tokens(text) * _TOKENS_PER_TOKEN)
     return Usage(calls=1, input_tokens=tokens, output_tokens=body["max_tokens"])
 

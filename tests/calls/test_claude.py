@@ -43,13 +43,19 @@ def test_claude_is_sent_what_the_settings_say_and_its_cache_counts_as_input() ->
     assert server.asked[0].body == {
         "model": "claude-haiku-5-5",
         "max_tokens": 1000,
-        "system": "You judge.",
+        "system": [{"type": "text", "text": "You judge."}],
         "messages": [{"role": "user", "content": "Which?"}],
         "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"},
         "thinking": {"type": "adaptive"},
     }
     assert answer.usage == Usage(1, 100, 5, None, cached_tokens=20)
     assert chat.read(answer.body).value == {"best": 1}
+
+
+def test_what_the_model_is_told_is_marked_for_the_cache_where_that_is_set() -> None:
+    body = Claude("claude-haiku-5-5", cache_prompt=True).make_body(PROMPT, SCHEMA, 100)
+    assert body["system"] == [{"type": "text", "text": "You judge.", "cache_control": {"type": "ephemeral"}}]
+    assert "cache_control" not in str(body["messages"])
 
 
 def test_what_is_left_to_the_model_is_not_sent() -> None:
