@@ -67,9 +67,7 @@ def aggregate(
                 judged_at_10=_mean(
                     [value for query_id, value in values[depth].get(JUDGED, {}).items() if runs[depth][query_id]]
                 ),
-                **(
-                    _describe_answers(system, answers, dataset, first_stage, depth, prices or Prices()) if depth else {}
-                ),
+                **(_describe_answers(answers, dataset, first_stage, depth, prices or Prices()) if depth else {}),
                 losses=_losses(bounds, evaluation, answers, depth, runs[depth], values[depth]) if depth else {},
                 **_describe_latency(
                     own_samples, first_stage_samples, depth, "measured" if system.calls is None else "recorded"
@@ -150,7 +148,7 @@ def _measure_result(interval: Interval | None, difference: Interval | None) -> M
 
 
 def _describe_answers(
-    system: System, answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
+    answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
 ) -> dict[str, Any]:
     """Return what `DepthResult` says of the answers themselves."""
     found = [scores for query in dataset.queries if (scores := answers.at(depth, query.query_id)) is not None]
@@ -163,7 +161,7 @@ def _describe_answers(
     asked = depth in answers.asked_depths
     usage = _sum_usage([scores.usage for scores in found if scores.values]) if asked else None
     return {
-        "usage": None if usage is None else usage | {"usd": cost_usd(system, prices, usage)},
+        "usage": None if usage is None else usage | {"usd": cost_usd(prices, found)},
         "failures": len(failed),
         "reliability": _reliability(len(failed), len(failed) + len(found), usage),
         "repairs": sum(scores.usage.repairs for scores in found) if asked else None,

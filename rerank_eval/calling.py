@@ -1,21 +1,25 @@
 """Rerankers behind an API in an evaluation: what their answers took when they were asked for, and what they cost."""
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rerank_eval.calls.prices import Prices
 from rerank_eval.latency import LatencySample
-from rerank_eval.protocols import CallingReranker
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
-from rerank_eval.types import Usage
+from rerank_eval.types import Scores
 
 _MOST_FAULTS = 5
 
 
 def recorded_samples(system: System, answers: Answers) -> list[LatencySample]:
     """Return one sample per query and depth asked: the time of its calls, one after the other, without waits and retries."""
-    found = [(depth, query_id, scores.calls) for (depth, query_id), scores in sorted(answers.scores.items())]
+    found = [
+        (depth, query_id, scores.calls)
+        for (depth, query_id), scores in sorted(answers.scores.items(), key=lambda item: item[0])
+        if scores.is_timed
+    ]
     return [
         LatencySample(query_id, system.name, depth, sum(call.nanoseconds for call in calls), position)
         for position, (depth, query_id, calls) in enumerate(found)
@@ -28,6 +32,8 @@ def describe_recording(system: System, answers: Answers) -> list[str]:
     calls = [call for scores in answers.scores.values() for call in scores.calls]
     if not calls:
         return []
+    if not all(scores.is_timed for scores in answers.scores.values() if scores.calls):
+        return [f"{system.name}: its latency is not known: its {len(calls)} calls are not all that takes time"]
     times = sorted(call.started for call in calls)
     most = max(call.concurrency for call in calls)
     return [
@@ -49,23 +55,12 @@ def describe_faults(faults: Mapping[tuple[str, str], int]) -> list[str]:
     ]
 
 
-def cost_usd(system: System, prices: Prices, usage: Mapping[str, int | float | None] | None) -> float | None:
-    """Return what the calls behind a depth cost, also those that were paid for in an earlier run; None if that is not known."""
-    if usage is None or not isinstance(system.reranker, CallingReranker):
-        return None
-
-    def count(name: str) -> int | None:
-        value = usage.get(name)
-        return None if value is None else int(value)
-
-    known = Usage(
-        input_tokens=count("input_tokens"),
-        output_tokens=count("output_tokens"),
-        search_units=count("search_units"),
-        cached_tokens=count("cached_tokens"),
-    )
-    endpoint = system.reranker.endpoint
-    return prices.usd(endpoint.provider, endpoint.model, known)
+def cost_usd(prices: Prices, answers: Iterable[Scores]) -> float | None:
+    """Return what the calls behind the answers cost, also those that were paid for in an earlier run; None if that is not known."""
+    calls = [call for scores in answers for call in scores.calls]
+    costs = [prices.usd(call.provider, call.model, call.usage) for call in calls]
+    known = [cost for cost in costs if cost is not None]
+    return math.fsum(known) if calls and len(known) == len(costs) else None
 
 
 def local(systems: Sequence[System]) -> list[System]:

@@ -33,6 +33,7 @@ _SECTIONS = {
     "latency": ("queries", "repetitions", "warmup"),
     "store": ("path", "timeout_s"),
     "budget": ("usd",),
+    "stability": ("shuffles", "repeats", "queries"),
 }
 _SETTINGS = (
     *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
@@ -109,7 +110,7 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
     Raises:
         ConfigError: one is out of range.
     """
-    from rerank_eval.settings import LatencySettings, Settings
+    from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 
     for name in ("depths", "measures"):
         if not isinstance(plain[name], list):
@@ -128,6 +129,7 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
         prices_path=CONF / "prices.yaml"
         if plain["prices"] is None
         else Path.cwd() / Path(str(plain["prices"])).expanduser(),
+        stability=StabilitySettings(**plain["stability"]),
     )
 
 

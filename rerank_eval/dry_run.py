@@ -1,6 +1,6 @@
 """What an evaluation would ask of providers, and what that would cost, with nothing sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rerank_eval.calls.dry_run import DryCalls
@@ -10,9 +10,10 @@ from rerank_eval.evaluation import Evaluation, prepare
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.runner import asked_depths
 from rerank_eval.settings import Settings
+from rerank_eval.stability import plan_again, sampled_queries
 from rerank_eval.store import Store
 from rerank_eval.systems import System, make_systems
-from rerank_eval.types import Dataset
+from rerank_eval.types import Dataset, Query, Request
 
 
 class Estimate(NamedTuple):
@@ -57,10 +58,12 @@ def estimate_calls(
     store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
     try:
         return [
-            _estimate(evaluation, system, depth, DryCalls(store, prices), progress)
+            estimate
             for system in systems
             if system.asks_provider
-            for depth in asked_depths(system, settings.depths)
+            for estimate in _estimate_system(
+                evaluation, system, DryCalls(store, prices, settings.store_path is not None), progress
+            )
         ]
     finally:
         if store is not None:
@@ -73,29 +76,51 @@ def total_usd(estimates: Sequence[Estimate]) -> float | None:
     return sum(known) if len(known) == len(estimates) else None
 
 
-def _estimate(evaluation: Evaluation, system: System, depth: int, calls: DryCalls, progress: Progress) -> Estimate:
-    asking = system.asking(calls).reranker
-    queries = evaluation.dataset.queries
+def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
+    """Yield an estimate for each depth, and for each kind of further passes; what one has asked the next does not ask again."""
+    queries, depths = evaluation.dataset.queries, evaluation.settings.depths
+    for depth in asked_depths(system, depths):
+        _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
+        yield _take(calls, system.name, depth)
+    planned = list(plan_again(evaluation, system.asking(calls), calls))
+    for kind in dict.fromkeys(again.kind for again in planned):
+        passes = [again for again in planned if again.kind == kind]
+        for again in passes:
+            _ask_all(again.system, sampled_queries(evaluation), again.make_request, depths[-1], calls, progress)
+        yield _take(calls, f"{system.name}, {len(passes)} {kind}", depths[-1])
+
+
+def _ask_all(
+    system: System,
+    queries: Sequence[Query],
+    make_request: Callable[[Query, int], Request],
+    depth: int,
+    calls: DryCalls,
+    progress: Progress,
+) -> None:
     progress.start(f"{system.name}: counting calls", len(queries))
     for query in queries:
-        request = evaluation.request(query, depth)
+        request = make_request(query, depth)
         if request.documents:
             try:
-                asking.score(shown_to(asking, request))
+                system.reranker.score(shown_to(system.reranker, request))
             except (
                 Exception
             ):  # any adapter may raise anything; the query would fail in a run, and what it would ask next is unknown
-                calls.is_whole = False
+                calls.mark_partial()
         progress.advance()
-    factors = calls.factors.values()
+
+
+def _take(calls: DryCalls, name: str, depth: int) -> Estimate:
+    found = calls.take()
     return Estimate(
-        system=system.name,
+        system=name,
         depth=depth,
-        calls=calls.usage.calls or 0,
-        kept=calls.num_kept,
-        input_tokens=calls.usage.input_tokens,
-        output_tokens=calls.usage.output_tokens,
-        usd=calls.usd,
-        is_least=not calls.is_whole,
-        tokens_per_estimated=next(iter(factors)) if len(factors) == 1 else None,
+        calls=found.usage.calls or 0,
+        kept=found.num_kept,
+        input_tokens=found.usage.input_tokens,
+        output_tokens=found.usage.output_tokens,
+        usd=found.usd,
+        is_least=not found.is_whole,
+        tokens_per_estimated=calls.factor,
     )

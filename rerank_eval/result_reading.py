@@ -12,7 +12,17 @@ from typing import Any
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, JudgedQuery, RecordedResult
 from rerank_eval.result_checks import check_result, is_number
-from rerank_eval.results import FORMAT_VERSION, DepthResult, Loss, MeasureResult, Reliability, SystemResult, Top
+from rerank_eval.results import (
+    FORMAT_VERSION,
+    DepthResult,
+    Loss,
+    MeasureResult,
+    Reliability,
+    Spread,
+    Stability,
+    SystemResult,
+    Top,
+)
 
 
 def read_recorded(path: Path) -> RecordedResult:
@@ -143,8 +153,14 @@ def _read_system(found: Mapping[str, Any]) -> SystemResult:
         known["losses"] = {name: Loss(**value) for name, value in row.get("losses", {}).items()}
         if known.get("reliability") is not None:
             known["reliability"] = Reliability(**_known_fields(Reliability, row["reliability"]))
+        known["stability"] = {kind: _read_stability(value) for kind, value in row.get("stability", {}).items()}
         depths.append(DepthResult(**known))
     return SystemResult(**_known_fields(SystemResult, found) | {"depths": depths})
+
+
+def _read_stability(found: Mapping[str, Any]) -> Stability:
+    measures = {name: Spread(**_known_fields(Spread, value)) for name, value in found["measures"].items()}
+    return Stability(**_known_fields(Stability, found) | {"measures": measures})
 
 
 def _known_fields(kind: type, found: Mapping[str, Any]) -> dict[str, Any]:

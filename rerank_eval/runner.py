@@ -29,6 +29,7 @@ from rerank_eval.provenance import describe_provenance
 from rerank_eval.quality import Answers, answer_queries
 from rerank_eval.results import ExperimentResult, Status
 from rerank_eval.settings import Settings
+from rerank_eval.stability import Further, add_stability, ask_again
 from rerank_eval.store import Store
 from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset
@@ -61,6 +62,7 @@ class _Passes:
     samples: list[LatencySample] = field(default_factory=list)
     first_stage_samples: list[LatencySample] = field(default_factory=list)
     latency_failures: list[LatencyFailure] = field(default_factory=list)
+    further: list[Further] = field(default_factory=list)
 
 
 def evaluate(
@@ -104,6 +106,7 @@ def evaluate(
         try:
             _ask_all(evaluation, systems, store, progress, passes)
             _time_all(evaluation, systems, progress, passes)
+            ask_again(evaluation, systems, client, store, progress, passes.further)
         except KeyboardInterrupt:
             status = "incomplete"
         except RunStoppingError as error:
@@ -116,6 +119,12 @@ def evaluate(
             evaluation, bounds, system, passes.answers[system.name], passes.samples, passes.first_stage_samples, prices
         )
         for system in systems
+    ]
+    evaluated = [
+        item._replace(
+            result=add_stability(evaluation, item.result, passes.answers[item.result.name], passes.further, prices)
+        )
+        for item in evaluated
     ]
     too_many = _worst_error_rate(passes.answers, dataset) > settings.max_error_rate
     if status == "complete" and (too_many or any(item.result.has_no_value for item in evaluated)):

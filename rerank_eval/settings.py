@@ -24,6 +24,25 @@ class LatencySettings:
 
 
 @dataclass(frozen=True)
+class StabilitySettings:
+    """How often every reranker is asked again at the largest depth: with the candidates shuffled, and with the same question.
+
+    `queries` is how many queries are sampled for it; None takes all.
+    """
+
+    shuffles: int = 0
+    repeats: int = 0
+    queries: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_integer("stability.shuffles", self.shuffles, 0)
+        _check_integer("stability.repeats", self.repeats, 0)
+        if self.queries is not None:
+            _check_integer("stability.queries", self.queries, 1)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What to evaluate, besides dataset, first stage and rerankers.
 
@@ -41,6 +60,7 @@ class Settings:
     max_error_rate: float = 0.0
     budget_usd: float | None = None
     prices_path: Path | None = None
+    stability: StabilitySettings = field(default_factory=StabilitySettings)
 
     def __post_init__(self) -> None:
         """Check the ranges and bring sequences into one form."""

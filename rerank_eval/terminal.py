@@ -1,6 +1,6 @@
 """What a person sees while and after a run: progress on stderr, the table on stdout."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -81,8 +81,10 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     last = "(ceiling): the candidates in the order of their judgments."
     if not _is_judged(result):
         last = "Kept@k and RBO: how much of the first stage's ranking is left, 1 is all; they say nothing of quality."
+    for line in _stability_lines(result):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(
-        f"Latency: reranker alone, one query at a time on this machine; at depth 0 the first stage. {last}",
+        f"Latency: reranker alone, one query at a time on this machine{_note_recorded(result)}; at depth 0 the first stage. {last}",
         style="dim",
         highlight=False,
         soft_wrap=True,
@@ -134,6 +136,39 @@ def _reliability_lines(result: ExperimentResult) -> Iterator[str]:
                 yield f"reliability of {system.name} at depth {depth.depth}: {failed:.1%} of queries failed; per call: {per_call}"
 
 
+def _stability_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield how far the answers of each system to the same queries are apart, where that was asked for."""
+    for system in result.systems:
+        for kind, found in system.depths[-1].stability.items():
+            asked = "in another order" if kind == "shuffles" else "asked again"
+            spreads = ", ".join(
+                f"{name} varies by {spread.standard_deviation:.4f} (SD of means; {spread.per_query:.4f} per query)"
+                for name, spread in list(found.measures.items())[:1]
+            )
+            tau = "n/a" if found.tau is None else f"{found.tau:.3f}"
+            yield (
+                f"stability of {system.name} at depth {system.depths[-1].depth}, {found.count} times {asked}, {found.num_queries} queries: "
+                f"{spreads or 'no query answered every time'}; Kendall's tau {tau}{_note_bias(found.position_bias)}"
+            )
+
+
+def _note_bias(curve: Sequence[float | None]) -> str:
+    known = [place for place in curve if place is not None]
+    if not known:
+        return ""
+    return f"; mean place of what is shown first {known[0]:.2f}, last {known[-1]:.2f} (0.50 without position bias)"
+
+
+def _note_recorded(result: ExperimentResult) -> str:
+    """Return how the latency of those behind an API came about, for a sentence on that of the others."""
+    recorded = [
+        system.name
+        for system in result.systems
+        if any((depth.latency or {}).get("source") == "recorded" for depth in system.depths)
+    ]
+    return f"; of {', '.join(recorded)} (marked *) as recorded when its provider answered" if recorded else ""
+
+
 def _column_widths(rows: list[list[str]]) -> list[int]:
     """Return the length of each column's longest word: narrower, and a number would be cut."""
     return [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*rows, strict=True)]
@@ -174,7 +209,9 @@ def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -
 
 
 def _latency_cells(latency: Mapping[str, object] | None) -> list[str]:
-    return [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
+    mark = "*" if (latency or {}).get("source") == "recorded" else ""
+    found = [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
+    return [cell if cell == "n/a" else f"{cell}{mark}" for cell in found]
 
 
 def _interval(measure: MeasureResult) -> str:

@@ -222,13 +222,16 @@ class CallTiming(NamedTuple):
     """How long one call of a provider took: the successful attempt alone, without waiting or retries.
 
     `started` is its time of day (UTC, ISO 8601), `concurrency` how many attempts, it included, were in flight; `reused` marks an answer
-    that was asked for earlier.
+    that was asked for earlier. `provider`, `model` and `usage` say what was billed.
     """
 
     nanoseconds: int
     started: str
     concurrency: int
     reused: bool
+    provider: str = ""
+    model: str = ""
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True)
@@ -237,10 +240,12 @@ class Scores:
 
     `values` has one finite number per document in the order given; higher is better. `truncated` says per document
     whether the model did not see all of the text; None where the reranker cannot know. `calls` are the calls of a provider
-    that were made for it, one after the other; none for a reranker that asks nobody.
+    that were made for it, one after the other; none for a reranker that asks nobody. `is_timed` says whether they are all that takes
+    time; it is False where something runs on this machine as well, or where answers do not come one by one.
     """
 
     values: Sequence[float]
     usage: Usage = field(default_factory=Usage)
     truncated: Sequence[bool] | None = None
     calls: Sequence[CallTiming] = ()
+    is_timed: bool = True

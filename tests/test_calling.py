@@ -1,6 +1,7 @@
 """A reranker behind an API in an evaluation: kept answers, recorded latency, cost, and a run that ends early."""
 
 import gzip
+import io
 import signal
 import threading
 from collections.abc import Mapping
@@ -8,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from rerank_eval.configuration import CONF
 from rerank_eval.errors import BudgetError
 from rerank_eval.protocols import Reranker
+from rerank_eval.rerankers.cascade import Cascade
+from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.results import DepthResult, write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings, Settings
+from rerank_eval.terminal import print_result
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 
@@ -159,3 +164,54 @@ def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, mon
     assert (folder / "result.json") in files
     assert b"[api key removed]" in (tmp_path / "s.sqlite").read_bytes()
     assert not any(b"planted-4f1c9d2e7a" in content for content in contents)
+
+
+def test_a_composite_costs_what_the_calls_of_all_its_parts_cost_and_its_latency_is_that_of_its_calls(
+    tmp_path: Path,
+) -> None:
+    with FaultServer() as server:
+        first, second = make(server.url), make(f"{server.url}/other")
+        cascade = Cascade({"wide": first, "narrow": second}, [2], "both")
+        result = evaluate(make_dataset(), FixedRetriever(), [cascade, Fusion(first, "fused")], settings_for(tmp_path))
+    both, fused = (system.depths[-1] for system in result.systems)
+    assert usage_of(both)["usd"] == pytest.approx(2 * 6 * 0.0025)
+    assert usage_of(fused)["usd"] == pytest.approx(6 * 0.0025)
+    for depth in (both, fused):
+        assert depth.latency is not None
+        assert (depth.latency["source"], depth.latency["count"]) == ("recorded", 6)
+    assert not any(asked.again for asked in server.asked)  # the fusion asks what the cascade has
+
+
+def test_with_a_local_stage_the_cost_is_known_and_the_latency_is_not(tmp_path: Path) -> None:
+    with FaultServer() as server:
+        cascade = Cascade({"wide": Hashed(), "narrow": make(server.url)}, [2], "mixed")
+        result = evaluate(make_dataset(), FixedRetriever(), [cascade], settings_for(tmp_path))
+    assert usage_of(result.systems[0].depths[-1])["usd"] == pytest.approx(6 * 0.0025)
+    assert result.systems[0].depths[-1].latency is None
+    assert "mixed: its latency is not known: its 12 calls are not all that takes time" in result.warnings
+
+
+def test_a_price_that_one_part_lacks_makes_the_cost_of_the_whole_unknown(tmp_path: Path) -> None:
+    with FaultServer() as server:
+        unpriced = HttpRerank(server.url, "other", "elsewhere", "unpriced")
+        cascade = Cascade({"wide": make(server.url), "narrow": unpriced}, [2], "both")
+        result = evaluate(make_dataset(), FixedRetriever(), [cascade], settings_for(tmp_path))
+    assert usage_of(result.systems[0].depths[-1])["usd"] is None
+
+
+def test_the_table_tells_recorded_latency_from_measured(tmp_path: Path) -> None:
+    with FaultServer() as server:
+        settings = settings_for(tmp_path, latency=LatencySettings(queries=2, warmup=0))
+        result = evaluate(make_dataset(), FixedRetriever(), [make(server.url), Hashed()], settings)
+    console = Console(file=io.StringIO(), width=250)
+    print_result(result, console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    cells = {tuple(line.split()[:2]): line.split()[-2] for line in lines if line.split()[:1] in (["api"], ["hashed"])}
+    assert cells["api", "6"].endswith("*")
+    assert cells["api", "3"] == "n/a"
+    assert not cells["hashed", "6"].endswith("*")
+    footnote = (
+        "one query at a time on this machine; of api (marked *) as recorded when its provider answered; at depth 0"
+    )
+    assert any(footnote in line for line in lines)

@@ -104,7 +104,7 @@ class ApiClient:
             if self._keeper is not None:
                 self._keeper.put_call(key, endpoint.provider, endpoint.model, kept.encode())
         self._accepting.add((endpoint.url, endpoint.model))
-        return kept
+        return replace(kept, provider=endpoint.provider, model=endpoint.model)
 
     def _find(self, key: str, check: Check) -> Answer | None:
         """Return the kept answer; None where there is none that can be used."""

@@ -83,7 +83,7 @@ class Answer:
     """A provider's answer: its decoded JSON, how long the successful attempt took, and what it took to get it.
 
     `started` is the time of day (UTC, ISO 8601) of the successful attempt and `concurrency` how many attempts, it included, were then in
-    flight. `reused` marks one that was not asked for now.
+    flight. `reused` marks one that was not asked for now. `provider` and `model` are not kept with it, since the question names them.
     """
 
     body: Any
@@ -95,15 +95,20 @@ class Answer:
     estimated_tokens: int | None = None
     """What its input was estimated at before it was sent, to compare with what was billed."""
     reused: bool = field(default=False, compare=False)
+    provider: str = field(default="", compare=False)
+    model: str = field(default="", compare=False)
 
     @property
     def timing(self) -> CallTiming:
-        """What the recorded latency is made of."""
-        return CallTiming(self.nanoseconds, self.started, self.concurrency, self.reused)
+        """What the recorded latency and the cost are made of."""
+        return CallTiming(
+            self.nanoseconds, self.started, self.concurrency, self.reused, self.provider, self.model, self.usage
+        )
 
     def encode(self) -> str:
         """Return the answer as JSON, whole."""
-        return json.dumps({name: value for name, value in asdict(self).items() if name != "reused"}, ensure_ascii=False)
+        fields = {name: value for name, value in asdict(self).items() if name not in ("reused", "provider", "model")}
+        return json.dumps(fields, ensure_ascii=False)
 
     @classmethod
     def decode(cls, text: str) -> "Answer":

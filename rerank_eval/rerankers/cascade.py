@@ -67,14 +67,16 @@ class Cascade:
         below: tuple[str, ...] = ()
         usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0)
         cut: set[str] | None = set()
-        calls: list[CallTiming] | None = []
+        calls: list[CallTiming] = []
+        is_timed = True
         for (name, stage), most in zip(self._stages.items(), (*self._keep, None), strict=True):
             doc_ids = [document.doc_id for document in remaining.documents]
             if most is not None and len(doc_ids) <= most:
                 continue
             answer = check_scores(name, remaining, stage.score(shown_to(stage, remaining)))
             usage += answer.usage
-            calls = None if calls is None or not answer.calls else [*calls, *answer.calls]
+            calls += answer.calls
+            is_timed = is_timed and answer.is_timed and bool(answer.calls)
             if cut is None or answer.truncated is None:
                 cut = None
             else:
@@ -90,5 +92,6 @@ class Cascade:
             [values[doc_id] for doc_id in documents],
             usage,
             None if cut is None else [doc_id in cut for doc_id in documents],
-            calls or (),  # without those of a local stage the time of all is not known
+            calls,
+            is_timed,
         )
