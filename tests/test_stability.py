@@ -15,6 +15,9 @@ from scipy.stats import kendalltau
 from rerank_eval.dry_run import estimate_calls
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.protocols import Reranker
+from rerank_eval.report.build import build_report
+from rerank_eval.report.decision import Constraint
+from rerank_eval.report.export import write_report
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.result_reading import read_recorded
 from rerank_eval.results import ExperimentResult, Stability, write_result
@@ -191,3 +194,18 @@ def test_an_order_is_a_permutation_and_another_for_each_query_and_shuffle(count:
 
     assert all(sorted(order) == list(range(count)) for order in orders((1, 2)))
     assert count < 50 or len({tuple(order) for order in orders((1, 2))}) == 4
+
+
+def test_the_report_has_a_table_of_it_and_none_where_it_was_not_asked_for(tmp_path: Path) -> None:
+    for number, settings in enumerate((settings_for(shuffles=2, repeats=1), settings_for())):
+        folder = write_result(run(settings, KeepsOrder()), tmp_path)
+        out = tmp_path / f"report{number}"
+        write_report(build_report([read_recorded(folder)], Constraint()), out, ["html", "md", "pdf"])
+    page = (tmp_path / "report0" / "report.html").read_text()
+    assert "Stability per system and depth" in page
+    assert "0.00 0.11 0.22 0.33 0.44 0.56 0.67 0.78 0.89 1.00" in page
+    table = (tmp_path / "report0" / "tables" / "stability-tiny.md").read_text()
+    assert "| keeps\\_order | 10 | candidates shuffled | nDCG@10 | 3 | 6 |" in table
+    assert "| keeps\\_order | 10 | asked again | nDCG@10 | 2 | 6 | 0.0000 | 0.0000 |" in table
+    assert "Stability per system" not in (tmp_path / "report1" / "report.html").read_text()
+    assert not (tmp_path / "report1" / "tables" / "stability-tiny.md").exists()

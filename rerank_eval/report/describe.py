@@ -65,6 +65,7 @@ def make_point(
         if depth.truncated_pairs is None or not depth.num_pairs
         else depth.truncated_pairs / depth.num_pairs,
         reliability=depth.reliability,
+        stability=depth.stability,
     )
 
 

@@ -1,11 +1,11 @@
 """What a report shows, free of how: the values that HTML, PDF, figures and tables are drawn from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rerank_eval.paired import Difference
-from rerank_eval.results import Loss, Reliability
+from rerank_eval.results import Loss, Reliability, Stability
 
 
 class Estimate(NamedTuple):
@@ -45,6 +45,7 @@ class Point:
     failures: int
     truncated_share: float | None
     reliability: Reliability | None = None
+    stability: Mapping[str, Stability] = field(default_factory=dict)
 
 
 def makes_calls(point: Point) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.report.answer_tables import LabelledPoint, make_reliability_table
+from rerank_eval.report.answer_tables import LabelledPoint, make_answer_tables
 from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_signed
 from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
 from rerank_eval.report.model import DatasetReport, Place, Point, Report, Series
@@ -149,7 +149,7 @@ def _dataset_tables(
             [place.as_row() | _cost(place.point) for place in places],
             numbers=_COST_NUMBERS,
         ),
-        answers=[make_reliability_table(name, on, [LabelledPoint(place.label, place.point) for place in places])],
+        answers=make_answer_tables(name, on, measures, [LabelledPoint(place.label, place.point) for place in places]),
         losses=[
             make_table(
                 f"losses-{name}-{measure_names[measure]}",
