@@ -5,18 +5,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rerank_eval.calling import cost_usd
+from rerank_eval.calls.prices import Prices
 from rerank_eval.candidates import count_tied, rerank
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
 from rerank_eval.paired import Column, find_intervals
 from rerank_eval.quality import Answers
-from rerank_eval.results import DepthResult, Loss, MeasureResult, ScoreRow, SystemResult
+from rerank_eval.results import DepthResult, Loss, MeasureResult, Reliability, ScoreRow, SystemResult
 from rerank_eval.statistics import Interval
 from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Run, Usage
 
 JUDGED = "Judged@10"
+_PER_CALL = {
+    "retries": "retry_rate",
+    "repairs": "repair_rate",
+    "fallbacks": "fallback_rate",
+    "refusals": "refusal_rate",
+}
 
 
 class Evaluated(NamedTuple):
@@ -34,10 +42,11 @@ def aggregate(
     answers: Answers,
     samples: Sequence[LatencySample],
     first_stage_samples: Sequence[LatencySample],
+    prices: Prices | None = None,
 ) -> Evaluated:
     """Return the system's measures at depth 0 and each depth of the settings, over the queries it answered.
 
-    `samples` may hold those of other systems as well.
+    `samples` may hold those of other systems as well. Without `prices`, what calls cost is not known.
     """
     dataset, first_stage, measures = evaluation.dataset, evaluation.first_stage, evaluation.measures
     depths, seed = evaluation.settings.depths, evaluation.settings.seed
@@ -58,9 +67,11 @@ def aggregate(
                 judged_at_10=_mean(
                     [value for query_id, value in values[depth].get(JUDGED, {}).items() if runs[depth][query_id]]
                 ),
-                **(_describe_answers(answers, dataset, first_stage, depth) if depth else {}),
+                **(_describe_answers(answers, dataset, first_stage, depth, prices or Prices()) if depth else {}),
                 losses=_losses(bounds, evaluation, answers, depth, runs[depth], values[depth]) if depth else {},
-                **_describe_latency(own_samples, first_stage_samples, depth),
+                **_describe_latency(
+                    own_samples, first_stage_samples, depth, "measured" if system.calls is None else "recorded"
+                ),
             )
         )
     rows = [
@@ -136,7 +147,9 @@ def _measure_result(interval: Interval | None, difference: Interval | None) -> M
     )
 
 
-def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, depth: int) -> dict[str, Any]:
+def _describe_answers(
+    answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
+) -> dict[str, Any]:
     """Return what `DepthResult` says of the answers themselves."""
     found = [scores for query in dataset.queries if (scores := answers.at(depth, query.query_id)) is not None]
     num_pairs = sum(len(scores.values) for scores in found)
@@ -146,9 +159,11 @@ def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, dept
         failure.query_id for failure in answers.failures if failure.depth == depth or depth not in answers.asked_depths
     }
     asked = depth in answers.asked_depths
+    usage = _sum_usage([scores.usage for scores in found if scores.values]) if asked else None
     return {
-        "usage": _sum_usage([scores.usage for scores in found if scores.values]) if asked else None,
+        "usage": None if usage is None else usage | {"usd": cost_usd(prices, found)},
         "failures": len(failed),
+        "reliability": _reliability(len(failed), len(failed) + len(found), usage),
         "repairs": sum(scores.usage.repairs for scores in found) if asked else None,
         "truncated_pairs": sum(map(sum, known)) if len(known) == len(marks) else None,
         "num_pairs": num_pairs,
@@ -156,16 +171,25 @@ def _describe_answers(answers: Answers, dataset: Dataset, first_stage: Run, dept
     }
 
 
+def _reliability(num_failed: int, num_asked: int, usage: Mapping[str, int | float | None] | None) -> Reliability:
+    calls = (usage or {}).get("calls")
+    rates = {
+        field: None if not calls or (count := (usage or {})[name]) is None else count / calls
+        for name, field in _PER_CALL.items()
+    }
+    return Reliability(num_failed / num_asked if num_asked else None, **rates)
+
+
 def _sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
     total: dict[str, int | float | None] = {}
-    for name in ("calls", "input_tokens", "output_tokens", "search_units", "retries"):
+    for name in ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL):
         values = [getattr(usage, name) for usage in usages]
         total[name] = None if not values or None in values else sum(values)
-    return total | {"usd": None}
+    return total
 
 
 def _describe_latency(
-    samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int
+    samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int, source: str
 ) -> dict[str, Any]:
     """Return the reranker's latency at a depth, and the sum with the first stage's, query by query and repetition by repetition."""
     if depth == 0:
@@ -178,16 +202,16 @@ def _describe_latency(
         if (sample.query_id, sample.repetition) in before
     ]
     return {
-        "latency": as_json(summarise(own)),
-        "total_latency": as_json(summarise(total)) if len(total) == len(own) else None,
+        "latency": as_json(summarise(own), source),
+        "total_latency": as_json(summarise(total), source) if len(total) == len(own) else None,
     }
 
 
-def as_json(summary: LatencySummary | None) -> dict[str, object] | None:
-    """Return a measured latency under the names of `result.json`."""
+def as_json(summary: LatencySummary | None, source: str = "measured") -> dict[str, object] | None:
+    """Return a latency under the names of `result.json`."""
     if summary is None:
         return None
-    fields: dict[str, object] = {"source": "measured", "count": summary.count, "mean_ms": summary.mean_ms}
+    fields: dict[str, object] = {"source": source, "count": summary.count, "mean_ms": summary.mean_ms}
     for name, percentile in (("p50", summary.p50), ("p95", summary.p95)):
         fields[f"{name}_ms"] = None if percentile is None else percentile.value_ms
         fields[f"{name}_low_ms"] = None if percentile is None else percentile.low_ms

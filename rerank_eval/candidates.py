@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 
 from rerank_eval.corpus import Corpus, replace_surrogates
@@ -70,7 +71,7 @@ def check_scores(name: str, request: Request, scores: object) -> Scores:
         if floats[-1] is None:
             raise RerankerError(f"{name} returned {_shown(value)} for query {query_id}, document {document.doc_id}")
     truncated = None if scores.truncated is None else [bool(mark) for mark in scores.truncated]
-    return Scores([value for value in floats if value is not None], scores.usage, truncated)
+    return replace(scores, values=[value for value in floats if value is not None], truncated=truncated)
 
 
 def _shown(value: object) -> str:

@@ -22,7 +22,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.composition import explain_composition
-from rerank_eval.configuration import CONF, check_components, evaluate_configuration, make_settings, to_plain
+from rerank_eval.configuration import (
+    CONF,
+    check_components,
+    estimate_configuration,
+    evaluate_configuration,
+    make_settings,
+    to_plain,
+)
 from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, printable
 from rerank_eval.sweep import Sweep
 
@@ -49,7 +56,9 @@ def main() -> NoReturn:
             sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
         _refuse_bare_words()
         sweep = Sweep()
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(lambda config: _job(config, sweep))()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(
+            lambda config: _job(config, sweep)
+        )()
         if sweep.exit_code:
             code = _fail(sweep.summary(), sweep.exit_code)
     except (RerankEvalError, HydraException, OmegaConfBaseException) as error:
@@ -142,16 +151,20 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SystemExit):
         return f"a class named in the configuration ended the process (exit {error.code})", 3
     traceback.print_exception(error)
-    return "this is a bug of rerank_eval; nothing was evaluated", 3  # 1, Python's own, would say that something is worse
+    return (
+        "this is a bug of rerank_eval; nothing was evaluated",
+        3,
+    )  # 1, Python's own, would say that something is worse
 
 
 def _run(config: DictConfig) -> int:
     """Evaluate, write, print; return the exit code."""
     from rich.console import Console
 
+    from rerank_eval.estimate_table import print_estimates
     from rerank_eval.paths import resolve_inside
     from rerank_eval.results import write_result
-    from rerank_eval.runner import EvaluationInterrupted
+    from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
     from rerank_eval.terminal import ProgressBars, print_result, print_warnings
 
     plain = to_plain(config)
@@ -161,12 +174,21 @@ def _run(config: DictConfig) -> int:
     experiment = resolve_inside(output_dir, str(plain["experiment_name"]))
     check_components(plain)
     messages = Console(stderr=True)
+    tables = Console(width=None if sys.stdout.isatty() else 200)
+    if plain["dry_run"]:
+        with ProgressBars(messages) as progress:
+            estimates = estimate_configuration(plain, settings, progress)
+        print_estimates(estimates, settings.budget_usd, tables)
+        return 0
     code = 0
+    stopped: RerankEvalError | None = None
     with ProgressBars(messages) as progress:
         try:
             result = evaluate_configuration(plain, settings, progress)
         except EvaluationInterrupted as interrupt:
             result, code = interrupt.result, 130
+        except EvaluationStoppedError as error:
+            result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
@@ -174,6 +196,8 @@ def _run(config: DictConfig) -> int:
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
     tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
+    if stopped is not None:
+        raise stopped
     if code == 130:
         return _fail("interrupted: the result is marked incomplete; the same command resumes", 130)
     if result.status == "not_evaluable":

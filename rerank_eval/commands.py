@@ -1,8 +1,8 @@
-"""The commands besides a run: report, compare, baseline, check-data, verify. Their parts are imported when one is called."""
+"""The commands besides a run: report, compare, baseline, check-data, verify, store. Their parts are imported when one is called."""
 
 from collections.abc import Sequence
 
-COMMANDS = ("report", "compare", "baseline", "check-data", "verify")
+COMMANDS = ("report", "compare", "baseline", "check-data", "verify", "store")
 
 
 def run_command(name: str, arguments: Sequence[str]) -> int:
@@ -24,6 +24,10 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
         from rerank_eval.verify import run_verify
 
         return run_verify(arguments, vector_instructions() or ())
+    if name == "store":
+        from rerank_eval.store_command import run_store
+
+        return run_store(arguments)
     from rerank_eval.gate_commands import run_baseline, run_compare
 
     return run_compare(arguments) if name == "compare" else run_baseline(arguments)

@@ -41,7 +41,8 @@ def _choices(conf: Path, group: str) -> list[str]:
 def _settings(conf: Path) -> list[str]:
     """Return the dotted names of all settings: of config.yaml, and of every choice of every group."""
     names = list(_GROUPS)
-    for path in sorted(conf.rglob("*.yaml")):
+    choices = [path for group in _GROUPS for path in sorted((conf / group).glob("*.yaml"))]
+    for path in [conf / "config.yaml", *choices]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         prefix = {"dataset": "dataset.", "retriever": "retriever.", "reranker": f"rerankers.{path.stem}."}.get(
             path.relative_to(conf).parts[0], ""

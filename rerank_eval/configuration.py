@@ -21,17 +21,25 @@ from rerank_eval.composition import explain_composition
 from rerank_eval.errors import ConfigError, nearest
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
-    from rerank_eval.protocols import Progress
+    from rerank_eval.dry_run import Estimate
+    from rerank_eval.protocols import Progress, Retriever
     from rerank_eval.results import ExperimentResult
     from rerank_eval.settings import Settings
+    from rerank_eval.systems import System
+    from rerank_eval.types import Dataset
 
 _CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
 CONF = _CONF_BESIDE if _CONF_BESIDE.is_dir() else Path(__file__).parent.parent / "conf"
 
-_SECTIONS = {"latency": ("queries", "repetitions", "warmup"), "store": ("path", "timeout_s")}
+_SECTIONS = {
+    "latency": ("queries", "repetitions", "warmup"),
+    "store": ("path", "timeout_s"),
+    "budget": ("usd",),
+    "stability": ("shuffles", "repeats", "queries"),
+}
 _SETTINGS = (
     *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
-    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", *_SECTIONS),
+    *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", "prices", "dry_run", *_SECTIONS),
 )
 
 
@@ -90,6 +98,8 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
         json.dumps(plain, allow_nan=False)
     except ValueError as error:
         raise ConfigError("a setting is NaN or infinite; settings are finite numbers") from error
+    if not isinstance(plain["dry_run"], bool):
+        raise ConfigError(f"dry_run is {plain['dry_run']!r}; it must be true or false")
     for section, names in _SECTIONS.items():
         _check_keys(plain[section], names, f"{section}.")
     return {str(name): value for name, value in plain.items()}
@@ -126,7 +136,7 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
     Raises:
         ConfigError: one is out of range.
     """
-    from rerank_eval.settings import LatencySettings, Settings
+    from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 
     for name in ("depths", "measures"):
         if not isinstance(plain[name], list):
@@ -141,13 +151,30 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
         store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
+        budget_usd=plain["budget"]["usd"],
+        prices_path=CONF / "prices.yaml"
+        if plain["prices"] is None
+        else Path.cwd() / Path(str(plain["prices"])).expanduser(),
+        stability=StabilitySettings(**plain["stability"]),
     )
 
 
 def evaluate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":
     """Make dataset, first stage and rerankers, and return what `runner.evaluate` finds."""
-    from rerank_eval.latency import timed
     from rerank_eval.runner import evaluate
+
+    return evaluate(*_make_parts(plain, progress), settings, progress)
+
+
+def estimate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "list[Estimate]":
+    """Make dataset, first stage and rerankers, and return what `dry_run.estimate_calls` finds: nothing is sent."""
+    from rerank_eval.dry_run import estimate_calls
+
+    return estimate_calls(*_make_parts(plain, progress), settings, progress)
+
+
+def _make_parts(plain: Mapping[str, Any], progress: "Progress") -> "tuple[Dataset, Retriever, list[System]]":
+    from rerank_eval.latency import timed
     from rerank_eval.systems import System
 
     progress.start("loading the dataset", 1)
@@ -158,4 +185,4 @@ def evaluate_configuration(plain: Mapping[str, Any], settings: "Settings", progr
         progress.start(f"loading {name}", 1)
         reranker, nanoseconds = timed(partial(make_component, component, f"rerankers.{name}"))
         systems.append(System(name, reranker, component, nanoseconds / 1e9))
-    return evaluate(dataset, retriever, systems, settings, progress)
+    return dataset, retriever, systems

@@ -11,6 +11,10 @@ RerankEvalError
   NotEvaluableError      there is no result to trust                exit 3
     StoreError           the store cannot be used                   exit 3
     UnreachableError     a host does not answer                     exit 3
+  RunStoppingError       asking further makes no sense              the run ends, its partial result is kept
+    RefusedError         the provider refuses key, model or request exit 2
+    ProviderBusyError    the provider asks for too long a wait      exit 3
+    BudgetError          the next call would pass the budget        exit 3
 """
 
 import difflib
@@ -94,6 +98,26 @@ class UnreachableError(NotEvaluableError):
         """Keep the host."""
         super().__init__(message)
         self.host = host
+
+
+class RunStoppingError(RerankEvalError):
+    """Asking further makes no sense, or is not allowed: the run ends at once, and what it has is kept."""
+
+    exit_code = 3
+
+
+class RefusedError(RunStoppingError):
+    """A provider refuses the key, the model or the form of the request; no other query would fare better."""
+
+    exit_code = 2
+
+
+class ProviderBusyError(RunStoppingError):
+    """A provider asks to wait longer than the run is prepared to."""
+
+
+class BudgetError(RunStoppingError):
+    """The next call would pass the budget."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_eval.calls.types import Calls, Endpoint
 from rerank_eval.corpus import Corpus
 from rerank_eval.types import Dataset, Findings, Request, Run, Scores
 
@@ -150,6 +151,21 @@ class HasParts(Protocol[Stage]):
 
     def with_parts(self, parts: Mapping[str, Stage]) -> Stage:
         """Return the same made of these; the receiver is not changed."""
+        ...
+
+
+@runtime_checkable
+class CallingReranker(Protocol):
+    """A reranker that asks a provider: answers, limits and budget are shared with the others of a run.
+
+    What it was answered is kept call by call, as it came, not as scores; its latency is what the answers took when they were asked for.
+    """
+
+    endpoint: Endpoint
+    """Where it asks; names the provider and the model for the price list."""
+
+    def with_calls(self, calls: Calls) -> Reranker:
+        """Return the reranker that asks through `calls`; the receiver is not changed."""
         ...
 
 

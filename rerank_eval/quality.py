@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rerank_eval.candidates import check_scores, explain_failure, shown_to
+from rerank_eval.errors import RunStoppingError, StoreError
 from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import BatchReranker, Progress, Reranker
 from rerank_eval.store import Store
@@ -47,7 +48,9 @@ class Answers:
         if scores is None or len(scores.values) <= depth:
             return scores
         truncated = None if scores.truncated is None else scores.truncated[:depth]
-        return Scores(scores.values[:depth], scores.usage, truncated)
+        return Scores(
+            scores.values[:depth], scores.usage, truncated
+        )  # how long that took is known of the asked depth only
 
 
 def answer_queries(
@@ -64,8 +67,12 @@ def answer_queries(
 
     Raises:
         StoreError: an answer cannot be kept.
+        RunStoppingError: a provider cannot or must not be asked further.
     """
-    fingerprint = system.fingerprint if store is not None else None
+    keeps_scores = (
+        store is not None and system.calls is None
+    )  # a provider's answers are kept by the calls, as they came
+    fingerprint = system.fingerprint if keeps_scores else None
     progress.start(f"{system.name}: requests", len(queries) * len(answers.asked_depths))
     size = max(CHUNK, 4 * system.reranker.concurrency)
     for depth in answers.asked_depths:
@@ -88,6 +95,8 @@ def answer_queries(
                 for request, outcome in group:
                     if isinstance(outcome, Scores):
                         answers.scores[depth, request.query.query_id] = outcome
+                        if outcome.calls and all(call.reused for call in outcome.calls):
+                            answers.reused.add((depth, request.query.query_id))
                     else:
                         answers.failures.append(Failure(request.query.query_id, depth, outcome))
                 progress.advance(len(group))
@@ -114,15 +123,24 @@ def _answer(system: System, requests: list[Request], answers: Answers) -> Iterat
             return
         except Exception as error:  # any adapter may raise anything; asking one by one names the query
             answers.batch_failures.append(f"{type(error).__name__}: {error}")
-    if reranker.concurrency == 1:
+    if reranker.concurrency == 1 and system.calls is None:
         for request in requests:
             yield [(request, _try_one(system.name, reranker, request))]
         return
     pool = ThreadPoolExecutor(reranker.concurrency)
     try:
         futures = {pool.submit(_try_one, system.name, reranker, request): request for request in requests}
+        ended_by: BaseException | None = None
         for future in as_completed(futures):
-            yield [(futures[future], future.result())]
+            if future.exception() is None:
+                yield [(futures[future], future.result())]
+            ended_by = ended_by or future.exception()  # what else is in flight is still received
+        if ended_by is not None:
+            raise ended_by
+    except BaseException:
+        if system.calls is not None:
+            system.calls.stop()  # otherwise those that wait for a provider would hold up the end
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -131,6 +149,6 @@ def _try_one(name: str, reranker: Reranker, request: Request) -> Scores | str:
     try:
         return check_scores(name, request, reranker.score(request))
     except BaseException as error:  # any adapter may raise anything, SystemExit too; the query fails and is counted
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | RunStoppingError | StoreError):
             raise
         return explain_failure(name, request, error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, RecordedResult
-from rerank_eval.results import DepthResult, Loss, MeasureResult, SystemResult
+from rerank_eval.results import DepthResult, Loss, MeasureResult, Stability, SystemResult
 
 _LARGEST = 1e15
 _TOLERANCE = 1e-9
@@ -114,10 +114,24 @@ def _claims_of_depth(depth: DepthResult, measures: tuple[str, ...]) -> Iterator[
             ),
         )
     yield "usage is no mapping of numbers", depth.usage is None or _is_numbers(depth.usage)
+    yield "reliability is no mapping of numbers", depth.reliability is None or _is_numbers(vars(depth.reliability))
+    for kind, found in depth.stability.items():
+        yield f"the stability by {kind} is no set of numbers", _is_stability(found)
     for name in ("judged_at_10", "failures", "repairs", "truncated_pairs", "num_pairs", "tie_rate"):
         value = getattr(depth, name)
         may_lack = name not in ("failures", "num_pairs")
         yield f"{name} is {_shown(value)}", is_number(value) or (value is None and may_lack)
+
+
+def _is_stability(found: Stability) -> bool:
+    counts = {"count": found.count, "queries": found.num_queries, "failures": found.failures}
+    spreads = [
+        number
+        for spread in found.measures.values()
+        for number in (*spread.means, spread.standard_deviation, spread.per_query)
+    ]
+    rest = {str(place): value for place, value in enumerate((found.tau, found.usd, *found.position_bias))}
+    return all(map(_is_integer, counts.values())) and all(map(is_number, spreads)) and _is_numbers(rest)
 
 
 def _check_mean(result: RecordedResult, cell: Cell, measure: MeasureResult) -> None:

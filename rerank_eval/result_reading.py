@@ -5,13 +5,24 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, JudgedQuery, RecordedResult
 from rerank_eval.result_checks import check_result, is_number
-from rerank_eval.results import FORMAT_VERSION, DepthResult, Loss, MeasureResult, SystemResult, Top
+from rerank_eval.results import (
+    FORMAT_VERSION,
+    DepthResult,
+    Loss,
+    MeasureResult,
+    Reliability,
+    Spread,
+    Stability,
+    SystemResult,
+    Top,
+)
 
 
 def read_recorded(path: Path) -> RecordedResult:
@@ -131,19 +142,30 @@ def _is(path: Path, claim: Callable[[Path], bool]) -> bool:
         raise DataError(f"it cannot be read ({error.strerror})", shortened(str(path))) from error
 
 
-def _read_system(fields: Mapping[str, Any]) -> SystemResult:
+def _read_system(found: Mapping[str, Any]) -> SystemResult:
     depths = []
-    for row in fields["depths"]:
-        known = {name: value for name, value in row.items() if name in DepthResult.__dataclass_fields__}
+    for row in found["depths"]:
+        known = _known_fields(DepthResult, row)
         known["judged_at_10"] = row["judged@10"]
         known["measures"] = {
-            name: MeasureResult(**{key: value[key] for key in value.keys() & MeasureResult.__dataclass_fields__})
-            for name, value in row["measures"].items()
+            name: MeasureResult(**_known_fields(MeasureResult, value)) for name, value in row["measures"].items()
         }
         known["losses"] = {name: Loss(**value) for name, value in row.get("losses", {}).items()}
+        if known.get("reliability") is not None:
+            known["reliability"] = Reliability(**_known_fields(Reliability, row["reliability"]))
+        known["stability"] = {kind: _read_stability(value) for kind, value in row.get("stability", {}).items()}
         depths.append(DepthResult(**known))
-    known = {name: value for name, value in fields.items() if name in SystemResult.__dataclass_fields__}
-    return SystemResult(**known | {"depths": depths})
+    return SystemResult(**_known_fields(SystemResult, found) | {"depths": depths})
+
+
+def _read_stability(found: Mapping[str, Any]) -> Stability:
+    measures = {name: Spread(**_known_fields(Spread, value)) for name, value in found["measures"].items()}
+    return Stability(**_known_fields(Stability, found) | {"measures": measures})
+
+
+def _known_fields(kind: type, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that this version knows; a later one may have written others."""
+    return {name: value for name, value in found.items() if name in {field.name for field in fields(kind)}}
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

@@ -5,7 +5,12 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
+from rerank_eval.calling import describe_faults, describe_recording, local, recorded_samples
+from rerank_eval.calls.budget import Budget
+from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.prices import Prices, read_prices
 from rerank_eval.caveats import collect_warnings
+from rerank_eval.errors import RunStoppingError
 from rerank_eval.evaluation import Evaluation, check_dataset, prepare
 from rerank_eval.excerpts import collect_excerpts
 from rerank_eval.fingerprint import fingerprint
@@ -24,6 +29,7 @@ from rerank_eval.provenance import describe_provenance
 from rerank_eval.quality import Answers, answer_queries
 from rerank_eval.results import ExperimentResult, Status
 from rerank_eval.settings import Settings
+from rerank_eval.stability import Further, add_stability, ask_again
 from rerank_eval.store import Store
 from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset
@@ -38,6 +44,16 @@ class EvaluationInterrupted(KeyboardInterrupt):
         self.result = result
 
 
+class EvaluationStoppedError(RunStoppingError):
+    """A provider could not or must not be asked further; `result` holds what was finished, with the status "incomplete"."""
+
+    def __init__(self, cause: RunStoppingError, result: ExperimentResult) -> None:
+        """Keep the partial result."""
+        super().__init__(str(cause))
+        self.exit_code = cause.exit_code
+        self.result = result
+
+
 @dataclass
 class _Passes:
     """What the two passes have found so far; whole when both have ended."""
@@ -46,6 +62,7 @@ class _Passes:
     samples: list[LatencySample] = field(default_factory=list)
     first_stage_samples: list[LatencySample] = field(default_factory=list)
     latency_failures: list[LatencyFailure] = field(default_factory=list)
+    further: list[Further] = field(default_factory=list)
 
 
 def evaluate(
@@ -66,6 +83,7 @@ def evaluate(
         NotEvaluableError: there is no query with a judgment, or the first stage found nothing.
         StoreError: the store is in use or cannot be written.
         EvaluationInterrupted: Ctrl-C; carries the partial result.
+        EvaluationStoppedError: a provider refuses, asks to wait too long, or the budget is reached; carries the partial result.
     """
     settings = settings or Settings()
     progress = progress or SilentProgress()
@@ -77,20 +95,37 @@ def evaluate(
     ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
         _ = system.fingerprint
     evaluation = prepare(dataset, retriever, settings, progress)
-    passes = _Passes({system.name: Answers(_asked_depths(system, settings.depths)) for system in systems})
+    passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
+    stopped: RunStoppingError | None = None
+    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
     with _open_store(settings, progress) as store:
         if store is not None and store.moved_aside is not None:
             progress.note(f"the store could not be read and was moved aside to {store.moved_aside}; starting a new one")
+        client = ApiClient(store, Budget(prices, settings.budget_usd))
+        systems = [system.asking(client) for system in systems]
         try:
             _ask_all(evaluation, systems, store, progress, passes)
             _time_all(evaluation, systems, progress, passes)
+            ask_again(evaluation, systems, client, store, progress, passes.further)
         except KeyboardInterrupt:
             status = "incomplete"
+        except RunStoppingError as error:
+            status, stopped = "incomplete", error
+    for system in systems:
+        passes.samples.extend(recorded_samples(system, passes.answers[system.name]))
     bounds = find_bounds(evaluation)
     evaluated = [
-        aggregate(evaluation, bounds, system, passes.answers[system.name], passes.samples, passes.first_stage_samples)
+        aggregate(
+            evaluation, bounds, system, passes.answers[system.name], passes.samples, passes.first_stage_samples, prices
+        )
         for system in systems
+    ]
+    evaluated = [
+        item._replace(
+            result=add_stability(evaluation, item.result, passes.answers[item.result.name], passes.further, prices)
+        )
+        for item in evaluated
     ]
     too_many = _worst_error_rate(passes.answers, dataset) > settings.max_error_rate
     if status == "complete" and (too_many or any(item.result.has_no_value for item in evaluated)):
@@ -110,7 +145,9 @@ def evaluate(
             passes.samples,
             passes.latency_failures,
             store,
-        ),
+        )
+        + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
+        + describe_faults(client.faults),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
         provenance={**provenance, "finished": utc_now()},
         scores=[row for item in evaluated for row in item.rows],
@@ -118,12 +155,15 @@ def evaluate(
         runs=runs,
         excerpts=collect_excerpts(evaluation, passes.answers, runs),
     )
+    if stopped is not None:
+        raise EvaluationStoppedError(stopped, result) from stopped
     if status == "incomplete":
         raise EvaluationInterrupted(result)
     return result
 
 
-def _asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
+def asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
+    """Return the depths at which the quality pass asks the system: one answer of a pointwise reranker serves all."""
     return (depths[-1],) if system.reranker.pointwise else tuple(depths)
 
 
@@ -168,7 +208,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
             )
         )
     for outcome in measure_rerankers(
-        {system.name: system.reranker for system in systems},
+        {system.name: system.reranker for system in local(systems)},
         {depth: [evaluation.request(query, depth) for query in sampled] for depth in settings.depths},
         warmup=warmup,
         repetitions=repetitions,

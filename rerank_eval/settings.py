@@ -24,6 +24,25 @@ class LatencySettings:
 
 
 @dataclass(frozen=True)
+class StabilitySettings:
+    """How often every reranker is asked again at the largest depth: with the candidates shuffled, and with the same question.
+
+    `queries` is how many queries are sampled for it; None takes all.
+    """
+
+    shuffles: int = 0
+    repeats: int = 0
+    queries: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_integer("stability.shuffles", self.shuffles, 0)
+        _check_integer("stability.repeats", self.repeats, 0)
+        if self.queries is not None:
+            _check_integer("stability.queries", self.queries, 1)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What to evaluate, besides dataset, first stage and rerankers.
 
@@ -39,6 +58,9 @@ class Settings:
     store_path: Path | None = None
     store_timeout_s: float = 30.0
     max_error_rate: float = 0.0
+    budget_usd: float | None = None
+    prices_path: Path | None = None
+    stability: StabilitySettings = field(default_factory=StabilitySettings)
 
     def __post_init__(self) -> None:
         """Check the ranges and bring sequences into one form."""
@@ -61,6 +83,8 @@ class Settings:
             )
         _check_number("max_error_rate", self.max_error_rate, 1.0)
         _check_number("store.timeout_s", self.store_timeout_s, 86_400.0)
+        if self.budget_usd is not None:
+            _check_number("budget.usd", self.budget_usd, 1e9)
 
     @property
     def first_stage_depth(self) -> int:

@@ -1,10 +1,15 @@
-"""Finished answers in one SQLite file, for resume and reuse; safe against kill -9, and checked row by row."""
+"""Finished answers in one SQLite file, for resume and reuse; safe against kill -9, and checked row by row.
+
+Scores, and the raw answers of paid APIs, which are on the disk before anybody sees them.
+"""
 
 import hashlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +21,9 @@ from rerank_eval.errors import StoreError
 from rerank_eval.latency import utc_now
 from rerank_eval.types import Request, Scores, Usage
 
-_CREATE = """CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, system TEXT NOT NULL, query_id TEXT NOT NULL, answer TEXT NOT NULL, checksum TEXT NOT NULL
-) WITHOUT ROWID"""
+TABLES = {"answers": "key, system, query_id, answer, checksum", "calls": "key, provider, model, answer, checksum"}
+"""Scores of rerankers, and answers of paid calls: table -> columns."""
+_Row = tuple[str, str, str, str, str]
 
 
 class Store:
@@ -38,6 +43,7 @@ class Store:
         self.path = path
         self.moved_aside: Path | None = None
         self.corrupt_rows = 0
+        self._threads = threading.RLock()
         self._owner = path.with_name(path.name + ".owner")
         self._lock = FileLock(path.with_name(path.name + ".lock"))
         try:
@@ -75,8 +81,8 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         try:
             return self._open()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged schema is quoted in SQLite's message
+            if isinstance(error, sqlite3.Error) and not _is_damage(error):
                 raise
             return self._start_anew()
 
@@ -87,16 +93,20 @@ class Store:
             beside = self.path.with_name(self.path.name + suffix)
             if beside.exists():
                 beside.replace(self.moved_aside.with_name(self.moved_aside.name + suffix))
-        return self._open()
+        connection = self._open()
+        _salvage(self.moved_aside, connection)
+        return connection
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         connection.text_factory = lambda text: text.decode(errors="replace")  # damaged text fails its checksum instead
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(_CREATE)
-            connection.execute("SELECT key, system, query_id, answer, checksum FROM answers LIMIT 1").fetchall()
+            for table, columns in TABLES.items():  # one by one, so that a database of someone else stays as it is
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_typed(columns)}) WITHOUT ROWID")
+                connection.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchall()
+            if (found := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+                raise _DamageError(found)
         except BaseException:
             connection.close()
             raise
@@ -108,22 +118,53 @@ class Store:
         Raises:
             StoreError: the file cannot be read.
         """
-        try:
-            row = self._connection.execute("SELECT answer, checksum FROM answers WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
-            if not _is_damage(error):
-                raise StoreError(f"the store {self.path} cannot be read: {error}") from error
-            self.corrupt_rows += 1
-            return None
-        if row is None:
+        answer = self._read("SELECT answer, checksum FROM answers WHERE key = ?", key)
+        if answer is None:
             return None
         try:
-            if row[1] == _checksum(key, row[0]):
-                return _decode(row[0])
+            return _decode(answer)
         except (ValueError, TypeError, KeyError):
-            pass  # counted like a wrong checksum
-        self.corrupt_rows += 1
-        return None
+            self.corrupt_rows += 1  # like a wrong checksum
+            return None
+
+    def get_call(self, key: str) -> str | None:
+        """Return the text that `put_call` kept, or None if it is missing or damaged, which is counted. Thread-safe.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return self._read("SELECT answer, checksum FROM calls WHERE key = ?", key)
+
+    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
+        """Return up to `count` of the texts that `put_call` kept for a model, any of them; damaged ones are left out.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        query = "SELECT key, answer, checksum FROM calls WHERE provider = ? AND model = ? LIMIT ?"
+        with self._threads:
+            try:
+                rows = self._connection.execute(query, (provider, model, count)).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"the store {self.path} cannot be read: {error}") from error
+        return [answer for key, answer, checksum in rows if checksum == checksum_of(key, answer)]
+
+    def _read(self, query: str, key: str) -> str | None:
+        with self._threads:
+            try:
+                row = self._connection.execute(query, (key,)).fetchone()
+            except sqlite3.Error as error:
+                if not _is_damage(error):
+                    raise StoreError(f"the store {self.path} cannot be read: {error}") from error
+                self.corrupt_rows += 1
+                return None
+            if row is None:
+                return None
+            answer: str = row[0]
+            if row[1] != checksum_of(key, answer):
+                self.corrupt_rows += 1
+                return None
+            return answer
 
     def put(self, system: str, answers: Iterable[tuple[str, Request, Scores]]) -> None:
         """Write answers, all or none; a file whose damage shows only now is moved aside as well.
@@ -134,25 +175,51 @@ class Store:
         rows = []
         for key, request, scores in answers:
             answer = _encode(scores)
-            rows.append((key, system, request.query.query_id, answer, _checksum(key, answer)))
-        try:
-            try:
-                self._write(rows)
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                self._connection.close()
-                self._connection = self._start_anew()
-                self._write(rows)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"the store {self.path} cannot be written: {error}; what it already holds is kept"
-            ) from error
+            rows.append((key, system, request.query.query_id, answer, checksum_of(key, answer)))
+        self._write_or_start_anew("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
-    def _write(self, rows: Sequence[tuple[str, str, str, str, str]]) -> None:
+    def put_call(self, key: str, provider: str, model: str, answer: str) -> None:
+        """Write the answer of a paid call; it is on the disk, not only with the operating system, when this returns. Thread-safe.
+
+        Raises:
+            StoreError: as `put`.
+        """
+        row = (key, provider, model, answer, checksum_of(key, answer))
+        self._write_or_start_anew("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)", [row], synchronous="FULL")
+
+    def delete(self, table: str, keys: Sequence[str]) -> None:
+        """Remove rows of one of `TABLES`, all or none, and give their space back to the disk.
+
+        Raises:
+            StoreError: as `put`.
+        """
+        try:
+            self._write(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys], "FULL")
+            self._connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise StoreError(f"the store {self.path} cannot be written: {error}") from error
+
+    def _write_or_start_anew(self, insert: str, rows: Sequence[_Row], synchronous: str = "NORMAL") -> None:
+        with self._threads:
+            try:
+                try:
+                    self._write(insert, rows, synchronous)
+                except sqlite3.DatabaseError as error:
+                    if not _is_damage(error):
+                        raise
+                    self._connection.close()
+                    self._connection = self._start_anew()
+                    self._write(insert, rows, synchronous)
+            except (sqlite3.Error, OSError) as error:
+                raise StoreError(
+                    f"the store {self.path} cannot be written: {error}; what it already holds is kept"
+                ) from error
+
+    def _write(self, statement: str, rows: Sequence[tuple[str, ...]], synchronous: str) -> None:
+        self._connection.execute(f"PRAGMA synchronous={synchronous}")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -176,13 +243,37 @@ class Store:
         self.close()
 
 
+def _salvage(damaged: Path, connection: sqlite3.Connection) -> None:
+    """Copy the rows of a damaged file that can be read and pass their checksum: paid answers are among them."""
+    old = sqlite3.connect(f"{damaged.resolve().as_uri()}?mode=ro", uri=True)
+    old.text_factory = lambda text: text.decode(errors="replace")
+    for table, columns in TABLES.items():
+        with suppress(sqlite3.Error), connection:  # what comes before the first page that cannot be read
+            for row in old.execute(f"SELECT {columns} FROM {table}"):
+                if row[-1] == checksum_of(str(row[0]), str(row[-2])):
+                    connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)", row)
+    old.close()
+
+
+class _DamageError(sqlite3.DatabaseError):
+    """SQLite can read the file, and has found its pages to be wrong: a row that is written may not be found again."""
+
+
+def _typed(columns: str) -> str:
+    key, *others = columns.split(", ")
+    return ", ".join([f"{key} TEXT PRIMARY KEY", *(f"{column} TEXT NOT NULL" for column in others)])
+
+
 def _is_damage(error: sqlite3.Error) -> bool:
     """Return whether the content of the file is wrong, rather than its lock, its place or the disk."""
+    if isinstance(error, _DamageError):
+        return True
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the low byte: without the extended code
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _checksum(key: str, answer: str) -> str:
+def checksum_of(key: str, answer: str) -> str:
+    """Return the checksum that an intact row has."""
     return hashlib.sha256(f"{key} {answer}".encode()).hexdigest()
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.parts import all_parts, sees_dataset, show_dataset
 from rerank_eval.paths import check_name
-from rerank_eval.protocols import HasIdentity, HasParts, Reranker
+from rerank_eval.protocols import CallingReranker, HasIdentity, HasParts, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -26,6 +27,8 @@ class System:
     load_seconds: float | None = None
     seen_dataset: str | None = None
     """The hash of the dataset that the reranker has seen, where it asked for that."""
+    calls: Calls | None = None
+    """What the reranker asks its provider through; None for one that asks nobody."""
 
     def on(self, dataset: Dataset) -> "System":
         """Return the system with a reranker that has seen the dataset, where the reranker asks for that."""
@@ -34,6 +37,17 @@ class System:
         reranker = show_dataset(self.reranker, dataset)
         _check_rerankers(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
+
+    @property
+    def asks_provider(self) -> bool:
+        """Whether the reranker, or one that it is made of, asks a provider."""
+        return any(isinstance(part, CallingReranker) for _, part in all_parts(self.name, self.reranker))
+
+    def asking(self, calls: Calls) -> "System":
+        """Return the system with a reranker that asks through `calls`, where it, or one that it is made of, asks a provider."""
+        if not self.asks_provider:
+            return self
+        return replace(self, reranker=_ask_through(self.reranker, calls), calls=calls)
 
     @cached_property
     def fingerprint(self) -> str | None:
@@ -71,6 +85,12 @@ class System:
             return dict(reranker.identity())
         except Exception as error:  # the user's own code may raise anything
             raise ConfigError(f"{self.name}: identity() failed: {type(error).__name__}: {error}") from error
+
+
+def _ask_through(reranker: Reranker, calls: Calls) -> Reranker:
+    if isinstance(reranker, HasParts):
+        reranker = reranker.with_parts({name: _ask_through(part, calls) for name, part in reranker.parts.items()})
+    return reranker.with_calls(calls) if isinstance(reranker, CallingReranker) else reranker
 
 
 def _source(kind: type) -> str | None:

@@ -1,6 +1,6 @@
 """What a person sees while and after a run: progress on stderr, the table on stdout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -87,11 +87,15 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     for row in rows[1:]:
         table.add_row(*map(escape, row), style="dim" if row[0] == _CEILING else None)
     console.print(table)
+    for line in _reliability_lines(result):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     last = "(ceiling): the candidates in the order of their judgments."
     if not _is_judged(result):
         last = "Kept@k and RBO: how much of the first stage's ranking is left, 1 is all; they say nothing of quality."
+    for line in _stability_lines(result):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(
-        f"Latency: reranker alone, one query at a time on this machine; at depth 0 the first stage. {last}",
+        f"Latency: reranker alone, one query at a time on this machine{_note_recorded(result)}; at depth 0 the first stage. {last}",
         style="dim",
         highlight=False,
         soft_wrap=True,
@@ -111,6 +115,8 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         label = (
             system if first.num_queries == num_queries else f"{system} ({first.num_queries} of {num_queries} queries)"
         )
+        if depth.reliability is not None and depth.reliability.fallback_rate:
+            label += f" ({depth.reliability.fallback_rate:.1%} fell back)"
         values = [_interval(m) if name in with_interval else _number(m.mean) for name, m in depth.measures.items()]
         rows.append([label, str(depth.depth), *values, _difference(first), *_latency_cells(latency)])
 
@@ -127,6 +133,51 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
     for reachable, means in result.ceiling.items():
         rows.append([_CEILING, str(reachable), *(_number(means[name]) for name in names), "", "", ""])
     return rows
+
+
+def _reliability_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield what went wrong with calls, for each system and depth where something did."""
+    for system in result.systems:
+        for depth in system.depths:
+            found = depth.reliability
+            rates = {} if found is None else {name: rate for name, rate in vars(found).items() if rate is not None}
+            if len(rates) > 1 and any(rates.values()):
+                failed = rates.pop("error_rate")
+                per_call = ", ".join(f"{name.removesuffix('_rate')} {rate:.1%}" for name, rate in rates.items())
+                yield f"reliability of {system.name} at depth {depth.depth}: {failed:.1%} of queries failed; per call: {per_call}"
+
+
+def _stability_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield how far the answers of each system to the same queries are apart, where that was asked for."""
+    for system in result.systems:
+        for kind, found in system.depths[-1].stability.items():
+            asked = "in another order" if kind == "shuffles" else "asked again"
+            spreads = ", ".join(
+                f"{name} varies by {spread.standard_deviation:.4f} (SD of means; {spread.per_query:.4f} per query)"
+                for name, spread in list(found.measures.items())[:1]
+            )
+            tau = "n/a" if found.tau is None else f"{found.tau:.3f}"
+            yield (
+                f"stability of {system.name} at depth {system.depths[-1].depth}, {found.count} times {asked}, {found.num_queries} queries: "
+                f"{spreads or 'no query answered every time'}; Kendall's tau {tau}{_note_bias(found.position_bias)}"
+            )
+
+
+def _note_bias(curve: Sequence[float | None]) -> str:
+    known = [place for place in curve if place is not None]
+    if not known:
+        return ""
+    return f"; mean place of what is shown first {known[0]:.2f}, last {known[-1]:.2f} (0.50 without position bias)"
+
+
+def _note_recorded(result: ExperimentResult) -> str:
+    """Return how the latency of those behind an API came about, for a sentence on that of the others."""
+    recorded = [
+        system.name
+        for system in result.systems
+        if any((depth.latency or {}).get("source") == "recorded" for depth in system.depths)
+    ]
+    return f"; of {', '.join(recorded)} (marked *) as recorded when its provider answered" if recorded else ""
 
 
 def _column_widths(rows: list[list[str]]) -> list[int]:
@@ -169,7 +220,9 @@ def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -
 
 
 def _latency_cells(latency: Mapping[str, object] | None) -> list[str]:
-    return [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
+    mark = "*" if (latency or {}).get("source") == "recorded" else ""
+    found = [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
+    return [cell if cell == "n/a" else f"{cell}{mark}" for cell in found]
 
 
 def _interval(measure: MeasureResult) -> str:

@@ -139,6 +139,11 @@ class LoadReport:
     """Of a table without judgments: one of them may have them."""
 
 
+def _make_integers(frozen: object, names: Iterable[str]) -> None:
+    for name in names:
+        object.__setattr__(frozen, name, operator.index(getattr(frozen, name)))
+
+
 @dataclass(frozen=True)
 class SearchRecall:
     """Which share of the exact top `depth` an approximate search finds, as the mean over `num_queries` queries."""
@@ -250,6 +255,12 @@ class Usage:
     search_units: int | None = None
     retries: int = 0
     repairs: int = 0
+    cached_tokens: int | None = None
+    """The part of `input_tokens` that the provider read from its cache."""
+    fallbacks: int = 0
+    """How often candidate order was taken for want of a usable answer."""
+    refusals: int = 0
+    """How often a model declined to answer."""
 
     def __post_init__(self) -> None:
         """Make plain integers of what counts like one, such as numpy's."""
@@ -262,19 +273,34 @@ class Usage:
         return Usage(**sums)
 
 
+class CallTiming(NamedTuple):
+    """How long one call of a provider took: the successful attempt alone, without waiting or retries.
+
+    `started` is its time of day (UTC, ISO 8601), `concurrency` how many attempts, it included, were in flight; `reused` marks an answer
+    that was asked for earlier. `provider`, `model` and `usage` say what was billed.
+    """
+
+    nanoseconds: int
+    started: str
+    concurrency: int
+    reused: bool
+    provider: str = ""
+    model: str = ""
+    usage: Usage = Usage()
+
+
 @dataclass(frozen=True)
 class Scores:
     """A reranker's answer to a `Request`.
 
     `values` has one finite number per document in the order given; higher is better. `truncated` says per document
-    whether the model did not see all of the text; None where the reranker cannot know.
+    whether the model did not see all of the text; None where the reranker cannot know. `calls` are the calls of a provider
+    that were made for it, one after the other; none for a reranker that asks nobody. `is_timed` says whether they are all that takes
+    time; it is False where something runs on this machine as well, or where answers do not come one by one.
     """
 
     values: Sequence[float]
     usage: Usage = field(default_factory=Usage)
     truncated: Sequence[bool] | None = None
-
-
-def _make_integers(frozen: object, names: Iterable[str]) -> None:
-    for name in names:
-        object.__setattr__(frozen, name, operator.index(getattr(frozen, name)))
+    calls: Sequence[CallTiming] = ()
+    is_timed: bool = True

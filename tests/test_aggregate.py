@@ -100,8 +100,12 @@ def test_usage_is_summed_and_one_unknown_makes_the_sum_unknown() -> None:
         "calls": 2 * 5 + 1,
         "input_tokens": None,
         "output_tokens": None,
+        "cached_tokens": None,
         "search_units": None,
         "retries": 0,
+        "repairs": 0,
+        "fallbacks": 0,
+        "refusals": 0,
         "usd": None,
     }
     assert depths[2].usage is None  # part of what depth 5 took, and not known apart

@@ -98,7 +98,7 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
     [
         (["reranker=[minlm]"], "there is no reranker 'minlm': did you mean minilm?"),
         (["reranker=[]"], "the setting rerankers is missing"),
-        (["dephts=[1]"], "there is no setting 'dephts': did you mean depths?"),
+        (["dephts=[1]"], "there is no setting 'dephts': did you mean depths"),
         (["+depth=[1]"], "there is no setting depth: did you mean depths"),
         (["+latency.querys=1"], "there is no setting latency.querys: did you mean queries?"),
         (["rerankers.random.sed=1"], "there is no setting 'rerankers.random.sed': did you mean rerankers.random.seed"),

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from rerank_eval import encoded_corpus
 from rerank_eval.corpus import Corpus

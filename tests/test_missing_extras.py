@@ -34,7 +34,8 @@ import importlib
 from rerank_eval.errors import MissingExtraError
 module, kind, *arguments = sys.argv[1:]
 try:
-    getattr(importlib.import_module(f"rerank_eval.rerankers.{module}"), kind)(*arguments)
+    package = "rerank_eval" if "." in module else "rerank_eval.rerankers"
+    getattr(importlib.import_module(f"{package}.{module}"), kind)(*arguments)
 except MissingExtraError as error:
     print(error)
 """
@@ -52,11 +53,17 @@ except MissingExtraError as error:
         ("sentence_transformers", "colbert ColBERT a/b", "sentence-transformers"),
         ("transformers", "generative Generative a/b prompt yes", "sentence-transformers"),
         ("torch", "generative Generative a/b prompt yes", "sentence-transformers"),
+        ("httpx", "http_rerank HttpRerank http://localhost m", "api"),
+        ("cohere", "cohere Cohere m", "cohere"),
+        ("anthropic", "calls.claude Claude m", "anthropic"),
+        ("httpx", "calls.openai_chat OpenAIChat http://localhost m", "api"),
     ],
 )
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
-    hidden: str, reranker: str, extra: str, run_python: RunPython
+    hidden: str, reranker: str, extra: str, run_python: RunPython, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COHERE_API_KEY", "planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
     done = run_python("-c", HIDE + MAKE, hidden, *reranker.split())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == (

@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,45 @@ def test_a_full_store_says_so_and_keeps_what_was_committed(tmp_path: Path) -> No
             store.put("x", rows)
         assert [store.get(row[0]) for row in rows[:10]] == [row[2] for row in rows[:10]]
         assert store.get(rows[-1][0]) is None
+
+
+def test_a_paid_answer_comes_back_exactly_and_is_kept_under_its_key_alone(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.put_call("k1", "cohere", "rerank-v3.5", '{"ü": "\\u0000"}')
+        assert store.get("k1") is None
+    with Store(tmp_path / "s.sqlite") as store:
+        assert store.get_call("k1") == '{"ü": "\\u0000"}'
+        assert store.get_call("k2") is None
+
+
+def test_paid_answers_are_written_from_several_threads(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: store.put_call(f"k{i}", "p", "m", f"answer {i}"), range(100)))
+        assert [store.get_call(f"k{i}") for i in range(100)] == [f"answer {i}" for i in range(100)]
+
+
+def test_a_damaged_paid_answer_counts_as_missing(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.put_call("k1", "p", "m", "paid")
+    connection = sqlite3.connect(tmp_path / "s.sqlite")
+    with connection:
+        connection.execute("UPDATE calls SET answer = 'other'")
+    connection.close()
+    with Store(tmp_path / "s.sqlite") as store:
+        assert store.get_call("k1") is None
+        assert store.corrupt_rows == 1
+
+
+def test_what_can_be_read_of_a_damaged_file_is_saved(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path) as store:
+        for i in range(300):
+            store.put_call(f"k{i:03}", "p", "m", f"answer {i} " * 20)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size - 4096)
+        file.write(b"\xff" * 4096)
+    with Store(path) as store:
+        assert store.moved_aside is not None
+        found = [store.get_call(f"k{i:03}") for i in range(300)]
+    assert 100 < sum(answer is not None for answer in found) < 300
+    assert all(answer in (None, f"answer {i} " * 20) for i, answer in enumerate(found))

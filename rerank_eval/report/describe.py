@@ -64,6 +64,8 @@ def make_point(
         truncated_share=None
         if depth.truncated_pairs is None or not depth.num_pairs
         else depth.truncated_pairs / depth.num_pairs,
+        reliability=depth.reliability,
+        stability=depth.stability,
     )
 
 

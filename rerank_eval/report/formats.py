@@ -1,5 +1,7 @@
 """How a report writes its numbers: with a fixed number of digits, and "n/a" where a value is unknown."""
 
+from collections.abc import Sequence
+
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import Estimate, Milliseconds
 
@@ -50,6 +52,14 @@ def format_usd(value: float | None) -> str:
 def format_share(value: float | None) -> str:
     """Return a share as a percentage with one decimal."""
     return UNKNOWN if value is None else f"{100 * value:.1f}%"
+
+
+STABILITY_KINDS = {"shuffles": "candidates shuffled", "repeats": "asked again"}
+
+
+def format_curve(places: Sequence[float | None]) -> str:
+    """Return a position bias with two decimals each, n/a where nothing was shown; n/a where it was not measured."""
+    return " ".join(UNKNOWN if place is None else f"{place:.2f}" for place in places) or UNKNOWN
 
 
 def shorten(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.report.drawings import Drawing, draw_report
+from rerank_eval.report.html_answers import make_reliability_table, make_stability_table
 from rerank_eval.report.html_changes import ChangeView, make_changes
 from rerank_eval.report.html_tables import (
     TableView,
@@ -84,6 +85,7 @@ class DatasetView(NamedTuple):
     figures: Sequence[FigureView]
     measures: Sequence[MeasureTables]
     costs: TableView
+    answers: Sequence[tuple[str, TableView]]
     changes: Sequence[ChangeView]
 
 
@@ -210,6 +212,10 @@ def _view_dataset(
             for number, measure in enumerate(extent.tables)
         ],
         costs=make_cost_table(dataset, labels),
+        answers=[
+            ("Reliability", make_reliability_table(dataset, labels)),
+            *(("Stability", make_stability_table(dataset, measure, labels)) for measure in extent.tables[:1]),
+        ],
         changes=make_changes(dataset, labels, extent.most_changes),
     )
 

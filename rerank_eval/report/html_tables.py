@@ -47,13 +47,16 @@ class TableView(NamedTuple):
     note: str = ""
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
+    """What a row is about: a first stage or a system, at one depth."""
+
     series: int | None
     name: str
     full_name: str
     point: Point
 
     def row(self, cells: Sequence[Cell]) -> Row:
+        """Return the row with these cells after name and depth."""
         return Row(self.series, self.name, self.full_name, [count_cell(self.point.depth), *cells])
 
 
@@ -76,7 +79,7 @@ def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str
         point.estimates[measure].mean for one in dataset.series for point in one.points if measure in point.estimates
     ]
     rows = []
-    for place in _places(dataset, labels):
+    for place in list_places(dataset, labels):
         point = place.point
         estimate = point.estimates.get(measure)
         is_best = place.series is not None and estimate is not None and estimate.mean == max(means)
@@ -109,7 +112,7 @@ def _make_rank_change_table(dataset: DatasetReport, measure: str, labels: Mappin
     ]
     rows = [
         place.row([estimate_cell(place.point.estimates.get(measure)), count_cell(place.point.num_queries)])
-        for place in _places(dataset, labels)
+        for place in list_places(dataset, labels)
     ]
     return TableView(
         f"{measure} on {dataset.name} per system and depth: what is left of the first stage's ranking; it says nothing of quality",
@@ -135,7 +138,7 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
         Heading("Failed", "queries"),
     ]
     rows = []
-    for place in _places(dataset, labels):
+    for place in list_places(dataset, labels):
         point = place.point
         latencies = (point.own_p50, point.own_p95, point.total_p50, point.total_p95)
         cells = [
@@ -171,7 +174,7 @@ def make_loss_table(dataset: DatasetReport, measure: str, labels: Mapping[str, s
         Heading("Unjudged", "change without them"),
     ]
     rows = []
-    for place in _places(dataset, labels):
+    for place in list_places(dataset, labels):
         loss = place.point.losses.get(measure)
         if loss is not None:
             parts = [number_cell(part, format_score) for part in (loss.first_stage, loss.ordering, loss.truncation)]
@@ -243,18 +246,21 @@ def make_macro_table(report: Report, labels: Mapping[str, str]) -> TableView:
     )
 
 
-def _places(dataset: DatasetReport, labels: Mapping[str, str]) -> Iterator[_Place]:
+def list_places(dataset: DatasetReport, labels: Mapping[str, str]) -> Iterator[Place]:
+    """Yield each first stage once, then every system at every depth."""
     for one in distinct_first_stages(dataset.series):
         name = f"{one.retriever} (first stage)"
-        yield _Place(None, name if len(name) <= 48 else f"{name[:47]}…", name, one.first_stage)
+        yield Place(None, name if len(name) <= 48 else f"{name[:47]}…", name, one.first_stage)
     for number, series in enumerate(dataset.series):
         for point in series.points:
-            yield _Place(number, labels[series.label], series.label, point)
+            yield Place(number, labels[series.label], series.label, point)
 
 
 def _caveats(point: Point) -> Iterator[str]:
     if point.failures:
         yield f"{point.failures} failed"
+    if point.reliability is not None and point.reliability.fallback_rate:
+        yield f"{format_share(point.reliability.fallback_rate)} fell back"
     if point.truncated_share is not None and point.truncated_share >= _NOTABLE_SHARE:
         yield f"{format_share(point.truncated_share)} truncated"
     if point.tie_rate is not None and point.tie_rate >= _NOTABLE_SHARE:

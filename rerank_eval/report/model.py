@@ -1,11 +1,11 @@
 """What a report shows, free of how: the values that HTML, PDF, figures and tables are drawn from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rerank_eval.paired import Difference
-from rerank_eval.results import Loss
+from rerank_eval.results import Loss, Reliability, Stability
 
 
 class Estimate(NamedTuple):
@@ -44,6 +44,13 @@ class Point:
     tie_rate: float | None
     failures: int
     truncated_share: float | None
+    reliability: Reliability | None = None
+    stability: Mapping[str, Stability] = field(default_factory=dict)
+
+
+def makes_calls(point: Point) -> bool:
+    """Return whether the reranker was asked at this depth and counts its calls, as those behind an API do."""
+    return point.reliability is not None and point.reliability.retry_rate is not None
 
 
 class Knee(NamedTuple):

@@ -147,7 +147,7 @@ def _describe_dataset(
         "warnings": [break_text(warning) for warning in dataset.warnings],
         "choices": _lay_out_all(made.choices, made.knees),
         "sections": sections,
-        "tables": _lay_out_all(*made.qualities, made.costs, *made.losses, made.changes),
+        "tables": _lay_out_all(*made.qualities, made.costs, *made.answers, *made.losses, made.changes),
     }
 
 

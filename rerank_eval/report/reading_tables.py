@@ -3,15 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from rerank_eval.report.answer_tables import LabelledPoint, make_answer_tables
 from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_signed
 from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
-from rerank_eval.report.model import (
-    DatasetReport,
-    Place,
-    Point,
-    Report,
-    Series,
-)
+from rerank_eval.report.model import DatasetReport, Place, Point, Report, Series
 from rerank_eval.report.overview import count_collections
 from rerank_eval.report.tables import Row, Table, is_on_front, loss_row, make_table, name_datasets, unique_file_name
 
@@ -27,6 +22,7 @@ class ReadingTables(NamedTuple):
     knees: Table
     qualities: Sequence[Table]
     costs: Table
+    answers: Sequence[Table]
     losses: Sequence[Table]
     changes: Table
 
@@ -54,7 +50,7 @@ def list_reading_tables(report: Report) -> Sequence[Table]:
     """Return every short table that has a row, the means over datasets and the systems' whole names included."""
     tables = [make_macro(report), make_matrix(report)]
     for made in make_reading_tables(report):
-        tables += [made.choices, made.knees, *made.qualities, made.costs, *made.losses, made.changes]
+        tables += [made.choices, made.knees, *made.qualities, made.costs, *made.answers, *made.losses, made.changes]
     return [table for table in (*tables, make_systems(report)) if len(table.frame)]
 
 
@@ -153,6 +149,7 @@ def _dataset_tables(
             [place.as_row() | _cost(place.point) for place in places],
             numbers=_COST_NUMBERS,
         ),
+        answers=make_answer_tables(name, on, measures, [LabelledPoint(place.label, place.point) for place in places]),
         losses=[
             make_table(
                 f"losses-{name}-{measure_names[measure]}",

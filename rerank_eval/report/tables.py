@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
 from rerank_eval.errors import MissingExtraError
@@ -17,7 +17,7 @@ from rerank_eval.report.model import (
     Series,
 )
 from rerank_eval.report.overview import count_collections
-from rerank_eval.results import Loss
+from rerank_eval.results import Loss, Reliability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,6 +198,7 @@ def _result(series: Series, point: Point, dataset: DatasetReport, measures: Sequ
         "tie rate": point.tie_rate,
         "truncated share": point.truncated_share,
         "failures": point.failures,
+        **{field.name.replace("_", " "): getattr(point.reliability, field.name, None) for field in fields(Reliability)},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from rerank_eval.candidates import check_scores, reads_first_stage_scores, shown_to
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import Reranker
-from rerank_eval.types import Ranking, Request, Scores, Usage
+from rerank_eval.types import CallTiming, Ranking, Request, Scores, Usage
 
 
 class Cascade:
@@ -67,12 +67,16 @@ class Cascade:
         below: tuple[str, ...] = ()
         usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0)
         cut: set[str] | None = set()
+        calls: list[CallTiming] = []
+        is_timed = True
         for (name, stage), most in zip(self._stages.items(), (*self._keep, None), strict=True):
             doc_ids = [document.doc_id for document in remaining.documents]
             if most is not None and len(doc_ids) <= most:
                 continue
             answer = check_scores(name, remaining, stage.score(shown_to(stage, remaining)))
             usage += answer.usage
+            calls += answer.calls
+            is_timed = is_timed and answer.is_timed and bool(answer.calls)
             if cut is None or answer.truncated is None:
                 cut = None
             else:
@@ -88,4 +92,6 @@ class Cascade:
             [values[doc_id] for doc_id in documents],
             usage,
             None if cut is None else [doc_id in cut for doc_id in documents],
+            calls,
+            is_timed,
         )

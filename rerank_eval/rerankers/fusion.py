@@ -1,7 +1,7 @@
 """A reranker's scores fused with the first stage's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Self
 
 from rerank_eval.candidates import check_scores, reads_first_stage_scores, shown_to
@@ -66,7 +66,7 @@ class Fusion:
         doc_ids = [document.doc_id for document in request.documents]
         rankings = [Ranking(zip(doc_ids, answer.values, strict=True)), self._rank_as_found(request, doc_ids)]
         fused = dict(self._rule.fuse(rankings, (self._alpha, 1 - self._alpha)))
-        return Scores([fused[doc_id] for doc_id in doc_ids], answer.usage, answer.truncated)
+        return replace(answer, values=[fused[doc_id] for doc_id in doc_ids])
 
     def _rank_as_found(self, request: Request, doc_ids: list[str]) -> Ranking:
         if self._rule.method == "rrf":

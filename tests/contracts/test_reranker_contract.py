@@ -74,7 +74,7 @@ def values_of(system: System, request: Request) -> list[float]:
 def component(request: pytest.FixtureRequest, compose: Compose) -> Mapping[str, Any]:
     name = request.param
     settings: dict[str, Any] = compose(f"reranker=[{name}]")["rerankers"][name]
-    if any(setting.endswith("_env") for setting in settings):
+    if any(setting.endswith("_env") for setting in {**settings, **settings.get("chat", {})}):
         pytest.skip(f"{name} asks a service")
     if "model" in settings and name in STAND_INS:
         settings["model"] = str(request.getfixturevalue(STAND_INS[name]))

@@ -1,0 +1,64 @@
+"""The budget: what is spent, what may still be, and no call that would pass it."""
+
+import threading
+
+from rerank_eval.calls.prices import Prices
+from rerank_eval.calls.types import Body, Endpoint
+from rerank_eval.errors import BudgetError, ConfigError
+from rerank_eval.types import Usage
+
+
+class Budget:
+    """US dollars for all calls of a run; thread-safe.
+
+    What is in flight counts with its estimate, so that concurrent calls together do not pass the limit either. An attempt that may have
+    been billed without an answer counts with its estimate for good.
+    """
+
+    def __init__(self, prices: Prices, limit_usd: float | None = None) -> None:
+        """Take the limit; None only adds up."""
+        self._prices = prices
+        self._limit_usd = limit_usd
+        self._lock = threading.Lock()
+        self._committed = 0.0
+        self.spent_usd = 0.0
+        """What finished calls have cost, as far as it is known."""
+
+    def check_known(self, endpoint: Endpoint) -> None:
+        """Check that a limit can be kept at all.
+
+        Raises:
+            ConfigError: there is one, and no price for the model.
+        """
+        if self._limit_usd is not None and not self._prices.of(endpoint.provider, endpoint.model):
+            raise ConfigError(
+                f"budget.usd is set, and there is no price for {endpoint.provider} {endpoint.model}; add it to the prices, or unset the budget"
+            )
+
+    def reserve(self, endpoint: Endpoint, body: Body) -> float:
+        """Return the most that the call can cost, now set aside.
+
+        Raises:
+            BudgetError: it would pass the limit.
+        """
+        most = self._prices.usd(endpoint.provider, endpoint.model, endpoint.estimate(body)) or 0.0
+        with self._lock:
+            if self._limit_usd is not None and self._committed + most > self._limit_usd:
+                raise BudgetError(
+                    f"the budget of {self._limit_usd:g} USD is reached: {self._committed:.4f} USD are spent or in flight, and the next call "
+                    f"to {endpoint.provider} costs up to {most:.4f}; the answers are kept, a larger budget.usd goes on from here"
+                )
+            self._committed += most
+        return most
+
+    def settle(self, endpoint: Endpoint, reserved: float, usage: Usage) -> None:
+        """Replace what was set aside by what the call did cost, where that is known."""
+        cost = self._prices.usd(endpoint.provider, endpoint.model, usage)
+        with self._lock:
+            self._committed += (reserved if cost is None else cost) - reserved
+            self.spent_usd += cost or 0.0
+
+    def release(self, reserved: float) -> None:
+        """Give back what was set aside for an attempt that was not billed."""
+        with self._lock:
+            self._committed -= reserved

@@ -1,0 +1,222 @@
+"""The one way to a provider: kept answers first, then paced and retried attempts within the budget, every one recorded."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from rerank_eval.calls.budget import Budget
+from rerank_eval.calls.pace import Pace
+from rerank_eval.calls.prices import Prices
+from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
+from rerank_eval.calls.types import Answer, AnswerKeeper, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
+from rerank_eval.clock import Clock
+from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
+
+Check = Callable[[Any], object]
+
+
+class _Sent(NamedTuple):
+    """One attempt as it went: what came of it, when it was sent, and how long it took."""
+
+    outcome: Reply | AttemptFailedError
+    sent_ns: int
+    nanoseconds: int
+    started: str
+    concurrency: int
+
+
+def _maybe_billed(outcome: Reply | AttemptFailedError) -> bool:
+    """Return whether a failed attempt may have cost something: the work may have been done, a refusal is free."""
+    return 200 <= outcome.status < 300 if isinstance(outcome, Reply) else outcome.maybe_billed
+
+
+class ApiClient:
+    """Asks providers for all rerankers of a run; `types.Calls` says how it is used. Thread-safe.
+
+    The same question is asked once, also when two threads have it at the same time. With an `AnswerKeeper`, an answer is on the disk
+    before anybody sees it. The first error that makes further calls senseless ends all of them: every later `ask` raises it again.
+    """
+
+    def __init__(
+        self, keeper: AnswerKeeper | None = None, budget: Budget | None = None, clock: Clock | None = None
+    ) -> None:
+        """Take where answers are kept, None for nowhere, and the budget, None for one without a limit."""
+        self._keeper = keeper
+        self._budget = budget or Budget(Prices())
+        self._clock = clock or Clock()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._ended_by: RunStoppingError | StoreError | None = None
+        self._asked: dict[str, Future[Answer]] = {}
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._accepting: set[tuple[str, str]] = set()
+        self._in_flight = 0
+        self.faults: Counter[tuple[str, str]] = Counter()
+        """How often each (provider, fault) came, retried or not."""
+
+    def stop(self) -> None:
+        """End all waits: nothing more is sent, what is in flight is still received and kept."""
+        self._stopped.set()
+
+    def ask(self, endpoint: Endpoint, body: Body, check: Check, sample: int = 0) -> Answer:
+        """Return the provider's answer; see `types.Calls.ask`.
+
+        Raises:
+            RerankerError: there is no usable answer; this query fails.
+            RunStoppingError: asking further makes no sense, or is not allowed.
+        """
+        key = call_key(endpoint, body, sample)
+        with self._lock:
+            future = self._asked.get(key)
+            first = future is None
+            future = self._asked.setdefault(key, Future())
+        if not first:
+            return replace(future.result(), reused=True)
+        try:
+            answer = self._find_or_ask(key, endpoint, body, check)
+        except BaseException as error:
+            if isinstance(error, RunStoppingError | StoreError):
+                self._end(error)
+            future.set_exception(error)
+            raise
+        else:
+            future.set_result(answer)
+            return answer
+        finally:
+            with self._lock:
+                del self._asked[key]
+
+    def _end(self, error: RunStoppingError | StoreError) -> None:
+        with self._lock:
+            self._ended_by = self._ended_by or error
+        self.stop()
+
+    def _find_or_ask(self, key: str, endpoint: Endpoint, body: Body, check: Check) -> Answer:
+        kept = self._find(key, check)
+        if kept is None:
+            self._budget.check_known(endpoint)
+            kept = self._ask_until_answered(key, endpoint, body)
+            check(kept.body)
+            if self._keeper is not None:
+                self._keeper.put_call(key, endpoint.provider, endpoint.model, kept.encode())
+        self._accepting.add((endpoint.url, endpoint.model))
+        return replace(kept, provider=endpoint.provider, model=endpoint.model)
+
+    def _find(self, key: str, check: Check) -> Answer | None:
+        """Return the kept answer; None where there is none that can be used."""
+        text = None if self._keeper is None else self._keeper.get_call(key)
+        if text is None:
+            return None
+        try:
+            answer = Answer.decode(text)
+            check(answer.body)
+        except (ValueError, TypeError, KeyError, RerankerError):
+            return None
+        return answer
+
+    def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body) -> Answer:
+        attempts: list[Attempt] = []
+        begun_ns = self._clock.now_ns()
+        waited_s = 0.0
+
+        def elapsed_s() -> float:
+            return (self._clock.now_ns() - begun_ns) / 1e9
+
+        def sleep(seconds: float) -> None:
+            nonlocal waited_s
+            waited_s = seconds
+            self._clock.wait(seconds, self._stopped)
+
+        def attempt() -> Answer:
+            return self._attempt(endpoint, body, attempts, waited_s)
+
+        try:
+            return retrying(endpoint.settings, key, elapsed_s, sleep)(attempt)
+        except TryAgainError as error:
+            fault = f"{error}"
+        except NotAcceptedError as error:
+            if (endpoint.url, endpoint.model) in self._accepting:
+                raise
+            fault = f"{error}; it has accepted none yet, so the settings are more likely wrong than this query"
+            raise RefusedError(fault) from None
+        raise RerankerError(
+            f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
+        )
+
+    def _attempt(self, endpoint: Endpoint, body: Body, attempts: list[Attempt], waited_s: float) -> Answer:
+        """Return the answer of one attempt, which is added to `attempts`, also when it fails."""
+        pace = self._pace(endpoint)
+        estimated_tokens = endpoint.estimate(body).input_tokens
+        waited_s += pace.wait_for_turn(estimated_tokens or 0)
+        self._check_going()
+        reserved = self._budget.reserve(endpoint, body)
+        sent = self._send(endpoint, body)
+        reply = sent.outcome if isinstance(sent.outcome, Reply) else None
+        noted = Attempt(
+            status=None if reply is None else reply.status,
+            fault=None,
+            waited_s=waited_s,
+            nanoseconds=sent.nanoseconds,
+            sent_bytes=len(json.dumps(body, ensure_ascii=False).encode(errors="replace")),
+            received_bytes=0 if reply is None else len(reply.content),
+        )
+        try:
+            if reply is None:
+                raise TryAgainError(f"{sent.outcome}")
+            decoded = read_reply(endpoint, reply, self._clock.utc())
+        except Exception as error:
+            attempts.append(noted._replace(fault=f"{error}"))
+            self.faults[endpoint.provider, f"{error}"] += 1
+            if reply is not None and reply.status == 429:
+                pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
+            if not _maybe_billed(sent.outcome):
+                self._budget.release(reserved)
+            raise
+        attempts.append(noted)
+        pace.accepted(sent.sent_ns, reply.headers)
+        usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
+        self._budget.settle(endpoint, reserved, usage)
+        return Answer(
+            decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimated_tokens
+        )
+
+    def _send(self, endpoint: Endpoint, body: Body) -> "_Sent":
+        with self._lock:
+            self._in_flight += 1
+            concurrency = self._in_flight
+        started = self._clock.utc().isoformat(timespec="milliseconds")
+        sent_ns = self._clock.now_ns()
+        outcome: Reply | AttemptFailedError
+        try:
+            outcome = reply = endpoint.send(body, endpoint.settings.timeout_s)
+            nanoseconds = reply.nanoseconds
+        except AttemptFailedError as error:
+            outcome, nanoseconds = error, self._clock.now_ns() - sent_ns
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+        return _Sent(outcome, sent_ns, nanoseconds, started, concurrency)
+
+    def _check_going(self) -> None:
+        if self._ended_by is not None:
+            raise self._ended_by
+        if self._stopped.is_set():
+            raise RunStoppingError("the run was stopped")
+
+    def _pace(self, endpoint: Endpoint) -> Pace:
+        with self._lock:
+            where = (endpoint.url, endpoint.model)
+            if where not in self._paces:
+                settings = endpoint.settings
+                self._paces[where] = Pace(
+                    self._clock,
+                    self._stopped,
+                    settings.calls_per_minute,
+                    settings.tokens_per_minute,
+                    settings.longest_wait_s,
+                )
+            return self._paces[where]

@@ -1,0 +1,113 @@
+"""Calls of which nothing is sent: what would be asked, and what that would cost."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from rerank_eval.calls.prices import Prices
+from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, call_key
+from rerank_eval.errors import RerankerError
+from rerank_eval.types import Usage
+
+_COMPARED = 200
+
+
+class KeptAnswers(Protocol):
+    """Where answers from earlier runs are."""
+
+    def get_call(self, key: str) -> str | None:
+        """Return the encoded answer, or None."""
+        ...
+
+    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
+        """Return up to `count` encoded answers of a model."""
+        ...
+
+
+class Asked(NamedTuple):
+    """How many questions are answered from the store, and what would be sent and billed; `usd` is None where there is no price.
+
+    `is_whole` is False where what comes after the first answer of a query cannot be known.
+    """
+
+    num_kept: int = 0
+    usage: Usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0)
+    usd: float | None = 0.0
+    is_whole: bool = True
+
+
+class DryCalls:
+    """Answers with what is kept, and otherwise with what an endpoint imagines; counts what would be sent. Not thread-safe.
+
+    Input tokens are those that the endpoint estimates, times what the provider counted for each estimated token of its kept answers;
+    output tokens are the most that an answer may have. No retry is counted, since none is expected.
+    """
+
+    def __init__(self, kept: KeptAnswers | None, prices: Prices, keeps: bool = True) -> None:
+        """Take the answers that are kept, None for none yet, the prices, and whether a run would keep what it is answered."""
+        self._keeps = keeps
+        self._kept = kept
+        self._prices = prices
+        self._seen: set[str] = set()
+        self._factors: dict[tuple[str, str], float] = {}
+        self._asked = Asked()
+
+    @property
+    def factor(self) -> float | None:
+        """How many tokens were billed for each one estimated; None where no earlier answers tell, or of several models."""
+        return next(iter(self._factors.values())) if len(self._factors) == 1 else None
+
+    def mark_partial(self) -> None:
+        """Note that not all questions are known."""
+        self._asked = self._asked._replace(is_whole=False)
+
+    def take(self) -> Asked:
+        """Return what was asked since this was last called."""
+        asked, self._asked = self._asked, Asked()
+        return asked
+
+    def ask(self, endpoint: Endpoint, body: Body, check: Callable[[Any], object], sample: int = 0) -> Answer:
+        """Return a kept or an imagined answer.
+
+        Raises:
+            RerankerError: there is none, so that what would be asked next cannot be known.
+        """
+        key = call_key(endpoint, body, sample)
+        is_new = not (self._keeps and key in self._seen) and sample % SAMPLES_APART == 0
+        self._seen.add(key)
+        kept = None if self._kept is None else self._kept.get_call(key)
+        if kept is not None:
+            self._asked = self._asked._replace(num_kept=self._asked.num_kept + is_new)
+            return Answer.decode(kept)
+        if is_new:
+            self._count(endpoint, body)
+        if endpoint.imagine is None:
+            self.mark_partial()
+            raise RerankerError(f"{endpoint.provider} is not asked in a dry run")
+        answer = endpoint.imagine(body)
+        check(answer)
+        return Answer(answer, 0, "", 0, (), Usage(calls=1))
+
+    def stop(self) -> None:
+        """Do nothing: there is nothing to wait for."""
+
+    def _count(self, endpoint: Endpoint, body: Body) -> None:
+        estimate = endpoint.estimate(body)
+        if estimate.input_tokens is not None:
+            estimate = replace(estimate, input_tokens=round(estimate.input_tokens * self._factor(endpoint)))
+        before = self._asked
+        cost = self._prices.usd(endpoint.provider, endpoint.model, estimate)
+        usd = None if before.usd is None or cost is None else before.usd + cost
+        self._asked = before._replace(usage=before.usage + estimate, usd=usd)
+
+    def _factor(self, endpoint: Endpoint) -> float:
+        model = endpoint.provider, endpoint.model
+        if model not in self._factors:
+            texts = [] if self._kept is None else self._kept.sample_calls(*model, _COMPARED)
+            answers = [Answer.decode(text) for text in texts]
+            known = [answer for answer in answers if answer.estimated_tokens and answer.usage.input_tokens]
+            if not known:
+                return 1.0
+            billed = sum(answer.usage.input_tokens or 0 for answer in known)
+            self._factors[model] = billed / sum(answer.estimated_tokens or 0 for answer in known)
+        return self._factors[model]

@@ -1,0 +1,110 @@
+"""How fast a provider may be asked: as its settings say, as its replies say, or as its refusals show."""
+
+import threading
+from collections.abc import Mapping
+
+from rerank_eval.calls.headers import read_limits
+from rerank_eval.clock import Clock
+
+MARGIN = 0.98
+"""The share of a limit that is used: a call may arrive a little sooner after the one before than it was sent."""
+QUIET_S, GROWTH, SHRINKAGE, LEAST = 60.0, 1.05, 0.9, 0.25
+"""A learned pace grows after this long without a refusal, and shrinks at each, but never below this share of what it was at first:
+refusals may also be a server's bad day, and would then slow a run down without end."""
+
+
+class Pace:
+    """Turns for one endpoint, evenly spaced, shared by all threads that ask it."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        stopped: threading.Event,
+        calls_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        longest_wait_s: float = 60.0,
+    ) -> None:
+        """Take the limits of the settings, which hold whatever the replies say; None is learned."""
+        self._clock, self._stopped = clock, stopped
+        self._lock = threading.Lock()
+        self._set_calls, self._set_tokens = calls_per_minute, tokens_per_minute
+        self._told_calls: float | None = None
+        self._told_tokens: float | None = None
+        self._learned: float | None = None
+        self._learned_first = 0.0
+        self._longest_wait_s = longest_wait_s
+        self._next_turn = self._now()
+        self._since: float | None = None
+        self._accepted = 0
+        self._rejected_at: float | None = None
+        self._quiet_since = self._next_turn
+
+    def _now(self) -> float:
+        return self._clock.now_ns() / 1e9
+
+    @property
+    def calls_per_minute(self) -> float | None:
+        """The limit that is kept to; None while none is known."""
+        known = [limit for limit in (self._set_calls, self._told_calls, self._learned) if limit is not None]
+        return min(known, default=None)
+
+    def wait_for_turn(self, tokens: int = 0) -> float:
+        """Return when a call of `tokens` input tokens may be sent, with the seconds waited for that.
+
+        Returns early when the run is stopped.
+        """
+        begun = self._now()
+        while not self._stopped.is_set():
+            with self._lock:
+                now = self._now()
+                if now >= self._next_turn:
+                    interval = self._interval(tokens)
+                    self._next_turn = max(self._next_turn, now - interval) + interval  # one late turn is made up for
+                    self._since = now if self._since is None else self._since
+                    return now - begun
+                left = self._next_turn - now
+            self._clock.wait(left, self._stopped)
+        return self._now() - begun
+
+    def _interval(self, tokens: int) -> float:
+        """Return the seconds between a call of so many tokens and the next."""
+        calls = self.calls_per_minute
+        seconds = 0.0 if calls is None else 60 / (calls * MARGIN)
+        limits = [limit for limit in (self._set_tokens, self._told_tokens) if limit is not None]
+        return max(seconds, tokens * 60 / (min(limits) * MARGIN)) if limits else seconds
+
+    def accepted(self, sent_ns: int, headers: Mapping[str, str]) -> None:
+        """Learn from a reply that was no 429, to a call sent at `sent_ns` of the clock."""
+        with self._lock:
+            self._read(headers)
+            now = self._now()
+            if self._rejected_at is not None and sent_ns / 1e9 > self._rejected_at:
+                self._slow_down(now)
+            elif self._learned is not None and now - self._quiet_since > QUIET_S:
+                self._learned, self._quiet_since = self._learned * GROWTH, now
+            self._accepted += 1
+
+    def _slow_down(self, now: float) -> None:
+        """Take what was accepted since the first turn, over the time until calls were accepted again, as the limit."""
+        if self._learned is not None:
+            self._learned = max(self._learned * SHRINKAGE, self._learned_first * LEAST)
+        elif self._accepted and self._since is not None and now > self._since:
+            self._learned = self._learned_first = 60 * self._accepted / (now - self._since)
+        self._rejected_at, self._quiet_since = None, now
+
+    def rejected(self, pause_s: float, headers: Mapping[str, str]) -> None:
+        """Learn from a 429: nobody has a turn for `pause_s`."""
+        with self._lock:
+            self._read(headers)
+            self._rejected_at = self._now()
+            self._pause(pause_s)
+
+    def _pause(self, seconds: float) -> None:
+        self._next_turn = max(self._next_turn, self._now() + seconds)
+
+    def _read(self, headers: Mapping[str, str]) -> None:
+        limits = read_limits(headers, self._clock.utc())
+        self._told_calls = limits.calls_per_minute or self._told_calls
+        self._told_tokens = limits.tokens_per_minute or self._told_tokens
+        if limits.exhausted_s is not None and limits.exhausted_s <= self._longest_wait_s:
+            self._pause(limits.exhausted_s)

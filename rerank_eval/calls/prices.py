@@ -1,0 +1,112 @@
+"""What calls cost: the price list, checked, and usage times price."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.types import Usage
+
+Unit = Literal["search", "input_token", "output_token", "cached_token"]
+
+
+class Price(NamedTuple):
+    """What one unit of one model costs; from when on that holds, and where it is written."""
+
+    provider: str
+    model: str
+    unit: Unit
+    usd: float
+    valid_from: date
+    source: str
+
+
+@dataclass(frozen=True)
+class Prices:
+    """A price list; of two prices for the same, the later one holds."""
+
+    prices: Sequence[Price] = ()
+
+    def usd(self, provider: str, model: str, usage: Usage) -> float | None:
+        """Return what the usage costs in US dollars; None if a price or a count that it needs is not known."""
+        prices = self.of(provider, model)
+        counts = self._counts(usage, cached_priced="cached_token" in prices)
+        if not prices or any(counts.get(unit) is None for unit in prices):
+            return None
+        return math.fsum(price * (counts[unit] or 0) for unit, price in prices.items())
+
+    def of(self, provider: str, model: str) -> dict[str, float]:
+        """Return the price of each unit that the model is billed by; empty if it is not in the list."""
+        known = [price for price in self.prices if (price.provider, price.model) == (provider, model)]
+        return {price.unit: price.usd for price in sorted(known, key=lambda price: price.valid_from)}
+
+    @staticmethod
+    def _counts(usage: Usage, cached_priced: bool) -> dict[str, int | None]:
+        cached = usage.cached_tokens or 0
+        read = usage.input_tokens if usage.input_tokens is None or not cached_priced else usage.input_tokens - cached
+        return {
+            "search": usage.search_units,
+            "input_token": read,
+            "output_token": usage.output_tokens,
+            "cached_token": cached,
+        }
+
+
+def read_prices(path: Path) -> Prices:
+    """Return the price list in a YAML file: a list of mappings with the fields that `conf/prices.yaml` explains.
+
+    Raises:
+        ConfigError: the file or an entry is wrong; the message names both.
+    """
+    import yaml
+
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the prices {path} cannot be read: {error}") from error
+    if not isinstance(entries, list):
+        raise ConfigError(f"the prices {path} must be a list of prices")
+    prices = [_read_price(entry, f"{path}, price {number}") for number, entry in enumerate(entries, start=1)]
+    keys = [(price.provider, price.model, price.unit, price.valid_from) for price in prices]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(f"{path} has two prices for {key[0]} {key[1]}, {key[2]}, valid from {key[3]}")
+    return Prices(prices)
+
+
+_FIELDS = ("provider", "model", "unit", "price", "per", "currency", "valid_from", "source")
+
+
+def _read_price(entry: object, where: str) -> Price:
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"{where} is no mapping; it needs {', '.join(_FIELDS)}")
+    for name in entry:
+        if name not in _FIELDS:
+            raise ConfigError(f"{where} has the unknown field {name!r}: {nearest(str(name), _FIELDS)}")
+    for name in _FIELDS:
+        if name not in entry:
+            raise ConfigError(f"{where} lacks {name}")
+    if entry["unit"] not in get_args(Unit):
+        raise ConfigError(f"{where} has the unit {entry['unit']!r}; valid: {', '.join(get_args(Unit))}")
+    if entry["currency"] != "USD":
+        raise ConfigError(
+            f"{where} is in {entry['currency']!r}; prices are in USD, since a rate would have to be guessed"
+        )
+    if not isinstance(entry["valid_from"], date):
+        raise ConfigError(f"{where}: valid_from is {entry['valid_from']!r}; write a date, e.g. 2026-11-23")
+    for name in ("provider", "model", "source"):
+        if not isinstance(entry[name], str) or not entry[name]:
+            raise ConfigError(f"{where}: {name} is {entry[name]!r}; write a text")
+    price, per = (_number(entry[name], f"{where}: {name}") for name in ("price", "per"))
+    if per == 0:
+        raise ConfigError(f"{where}: per is 0; it is how many units the price is for")
+    return Price(entry["provider"], entry["model"], entry["unit"], price / per, entry["valid_from"], entry["source"])
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ConfigError(f"{where} is {value!r}; it must be a number of at least 0")
+    return float(value)

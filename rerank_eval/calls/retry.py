@@ -1,0 +1,131 @@
+"""Which replies are tried again, and when; one policy for all providers, as SDKs hide their waits inside the measured call."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rerank_eval.calls.headers import read_retry_after
+from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.types import Endpoint, Reply
+from rerank_eval.errors import (
+    MissingExtraError,
+    ProviderBusyError,
+    RefusedError,
+    RerankerError,
+    printable,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
+
+_FIRST_WAIT_S = 0.5
+_KEY_REFUSED = (401, 402, 403, 498)
+_MODEL_UNKNOWN = (404, 410)
+_TRY_AGAIN = (408, 409, 429)
+
+
+class TryAgainError(Exception):
+    """An attempt failed in a way that another may not; `wait_s` is what the provider asks for."""
+
+    def __init__(self, fault: str, wait_s: float | None = None) -> None:
+        """Say in a few words what went wrong."""
+        super().__init__(fault)
+        self.wait_s = wait_s
+
+
+class NotAcceptedError(RerankerError):
+    """The provider refuses this request as such."""
+
+
+def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
+    """Return the decoded JSON of a reply.
+
+    Raises:
+        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON.
+        RefusedError: the key, the model or the address is wrong.
+        ProviderBusyError: the provider asks for a longer wait than the settings allow.
+        NotAcceptedError: any other status.
+    """
+    if 200 <= reply.status < 300:
+        try:
+            return json.loads(reply.content)
+        except (ValueError, RecursionError):
+            kind = reply.headers.get("content-type", "no content type")
+            fault = f"answered {reply.status} with what is no JSON ({len(reply.content)} bytes, {shortened(kind, 40)})"
+    elif reply.status in _TRY_AGAIN or reply.status >= 500:
+        fault = f"answered {reply.status}"
+    else:
+        raise _refusal(endpoint, reply)
+    wait_s = read_retry_after(reply.headers, now)
+    if wait_s is not None and wait_s > endpoint.settings.longest_wait_s:
+        raise ProviderBusyError(
+            f"{endpoint.provider} {fault}: the provider asks to wait {wait_s:.0f} s, longer than calls.longest_wait_s="
+            f"{endpoint.settings.longest_wait_s:g}; the answers are kept, run the same command later"
+        )
+    raise TryAgainError(fault, wait_s)
+
+
+def _refusal(endpoint: Endpoint, reply: Reply) -> Exception:
+    said = f"{reply.status}: {_message(reply.content)}"
+    if reply.status in _KEY_REFUSED:
+        key = (
+            "a call without a key (api_key_env is not set)"
+            if endpoint.key is None
+            else f"the key in {endpoint.key.variable}"
+        )
+        return RefusedError(f"{endpoint.provider} refuses {key} for the model {endpoint.model} ({said})")
+    if reply.status in _MODEL_UNKNOWN:
+        return RefusedError(f"{endpoint.provider} has no model {endpoint.model!r} at {endpoint.url} ({said})")
+    if reply.status < 400:
+        return RefusedError(f"{endpoint.url} sends elsewhere ({reply.status}); set the address it names itself")
+    return NotAcceptedError(f"{endpoint.provider} does not accept the request ({said})")
+
+
+def _message(content: bytes) -> str:
+    """Return the provider's own words, on one short line."""
+    try:
+        words = json.loads(content)
+    except (ValueError, RecursionError):
+        words = content.decode(errors="replace")
+    while isinstance(words, Mapping):
+        words = next(
+            (words[name] for name in ("error", "message", "detail", "error_message") if name in words), str(dict(words))
+        )
+    return printable(shortened(str(words), 200)) or "without a word"
+
+
+def retrying(
+    settings: CallSettings, seed: str, elapsed_s: Callable[[], float], sleep: Callable[[float], None]
+) -> "Retrying":
+    """Return tenacity's loop: up to `settings.attempts`, none that would begin after the deadline, with waits that double from 0.5 s.
+
+    `Retry-After` replaces the doubled wait. The jitter is drawn from `seed`, so that equal runs wait alike.
+
+    Raises:
+        MissingExtraError: tenacity is not installed.
+    """
+    try:
+        import tenacity
+    except ImportError as error:
+        raise MissingExtraError("tenacity", "api") from error
+
+    def wait(state: "RetryCallState") -> float:
+        asked = _last_error(state).wait_s
+        jitter = random.Random(f"{seed} {state.attempt_number}").random()
+        if asked is not None:
+            return asked + 0.25 * jitter  # those told the same should not come back together
+        return float(min(_FIRST_WAIT_S * 2 ** (state.attempt_number - 1), settings.longest_wait_s) * (0.5 + jitter))
+
+    def is_over(state: "RetryCallState") -> bool:
+        return state.attempt_number >= settings.attempts or elapsed_s() + state.upcoming_sleep > settings.deadline_s
+
+    again = tenacity.retry_if_exception_type(TryAgainError)
+    return tenacity.Retrying(retry=again, wait=wait, stop=is_over, sleep=sleep, reraise=True)
+
+
+def _last_error(state: "RetryCallState") -> TryAgainError:
+    error = None if state.outcome is None else state.outcome.exception()
+    return error if isinstance(error, TryAgainError) else TryAgainError("")

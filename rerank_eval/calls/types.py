@@ -1,0 +1,159 @@
+"""What goes to a provider and what comes back: Endpoint + body -> attempts -> Answer."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from rerank_eval.calls.keys import ApiKey
+from rerank_eval.calls.settings import CallSettings
+from rerank_eval.types import CallTiming, Usage
+
+SAMPLES_APART = 1000
+"""Questions asked anew differ by multiples of this in `sample`; what is below are tries for one usable answer."""
+SCHEMA_VERSION = 1
+"""Part of every key: a change of what a kept answer means makes old ones unreachable instead of wrong."""
+
+Body = Mapping[str, Any]
+"""The JSON object that is sent; no secrets, those are headers."""
+
+
+class Reply(NamedTuple):
+    """What came over the wire in one attempt, with every occurrence of the key removed; header names in lower case.
+
+    `nanoseconds` is the time from sending the request to having read the whole reply; what an SDK does before and after is not in it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    nanoseconds: int
+
+
+class AttemptFailedError(Exception):
+    """An attempt without a reply: the connection could not be made or broke, or the time was up.
+
+    `maybe_billed` says whether the provider may have done the work all the same.
+    """
+
+    def __init__(self, fault: str, maybe_billed: bool = True) -> None:
+        """Say in a few words what went wrong."""
+        super().__init__(fault)
+        self.maybe_billed = maybe_billed
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How one model of one provider is asked, one attempt at a time: `send` neither retries nor waits.
+
+    `read_usage` says what a decoded answer was billed for, `estimate` what a body will be billed for: input as near as can be told,
+    output at most. `imagine` makes an answer of the right form up, for a run in which nothing is sent.
+
+    `send` raises AttemptFailedError.
+    """
+
+    provider: str
+    model: str
+    url: str
+    send: Callable[[Body, float], Reply] = field(repr=False)
+    read_usage: Callable[[Any], Usage] = field(repr=False)
+    estimate: Callable[[Body], Usage] = field(repr=False)
+    key: ApiKey | None = None
+    settings: CallSettings = field(default_factory=CallSettings)
+    imagine: Callable[[Body], Any] | None = field(default=None, repr=False)
+
+
+class Attempt(NamedTuple):
+    """One try of a call; `fault` is None for the one that succeeded, `status` is None where no reply came.
+
+    `waited_s` is the time before it, for a retry or for the rate limit.
+    """
+
+    status: int | None
+    fault: str | None
+    waited_s: float
+    nanoseconds: int
+    sent_bytes: int
+    received_bytes: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A provider's answer: its decoded JSON, how long the successful attempt took, and what it took to get it.
+
+    `started` is the time of day (UTC, ISO 8601) of the successful attempt and `concurrency` how many attempts, it included, were then in
+    flight. `reused` marks one that was not asked for now. `provider` and `model` are not kept with it, since the question names them.
+    """
+
+    body: Any
+    nanoseconds: int
+    started: str
+    concurrency: int
+    attempts: tuple[Attempt, ...]
+    usage: Usage
+    estimated_tokens: int | None = None
+    """What its input was estimated at before it was sent, to compare with what was billed."""
+    reused: bool = field(default=False, compare=False)
+    provider: str = field(default="", compare=False)
+    model: str = field(default="", compare=False)
+
+    @property
+    def timing(self) -> CallTiming:
+        """What the recorded latency and the cost are made of."""
+        return CallTiming(
+            self.nanoseconds, self.started, self.concurrency, self.reused, self.provider, self.model, self.usage
+        )
+
+    def encode(self) -> str:
+        """Return the answer as JSON, whole."""
+        fields = {name: value for name, value in asdict(self).items() if name not in ("reused", "provider", "model")}
+        return json.dumps(fields, ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, text: str) -> "Answer":
+        """Return the answer that `encode` wrote, marked as reused.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
+        """
+        fields = json.loads(text)
+        attempts = tuple(Attempt(*attempt) for attempt in fields.pop("attempts"))
+        return cls(**fields | {"attempts": attempts, "usage": Usage(**fields["usage"]), "reused": True})
+
+
+class Calls(Protocol):
+    """Where rerankers ask; shared by all of them in a run."""
+
+    def ask(self, endpoint: Endpoint, body: Body, check: Callable[[Any], object], sample: int = 0) -> Answer:
+        """Return the provider's answer to `body`, the kept one where the same was asked before. Thread-safe.
+
+        `check` raises RerankerError for an answer that cannot be used; such a one is not kept. Another `sample` asks the same anew.
+
+        Raises:
+            RerankerError: there is no usable answer; this query fails.
+            RunStoppingError: asking further makes no sense, or is not allowed.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End all waits: nothing more is sent, what is in flight is still received and kept."""
+        ...
+
+
+class AnswerKeeper(Protocol):
+    """Where answers are kept at once and for good; may be called from several threads."""
+
+    def get_call(self, key: str) -> str | None:
+        """Return the encoded answer, or None."""
+        ...
+
+    def put_call(self, key: str, provider: str, model: str, answer: str) -> None:
+        """Keep an encoded answer; it is on the disk when this returns."""
+        ...
+
+
+def call_key(endpoint: Endpoint, body: Body, sample: int) -> str:
+    """Return the key of a question: everything that is sent, and where to; the API key is no part of it."""
+    question = [SCHEMA_VERSION, endpoint.provider, endpoint.model, endpoint.url, sample, body]
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""What an evaluation would ask of providers, and what that would cost, with nothing sent."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from rerank_eval.calls.dry_run import DryCalls
+from rerank_eval.calls.prices import Prices, read_prices
+from rerank_eval.candidates import shown_to
+from rerank_eval.evaluation import Evaluation, prepare
+from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.runner import asked_depths
+from rerank_eval.settings import Settings
+from rerank_eval.stability import plan_again, sampled_queries
+from rerank_eval.store import Store
+from rerank_eval.systems import System, make_systems
+from rerank_eval.types import Dataset, Query, Request
+
+
+class Estimate(NamedTuple):
+    """What one system would ask at one depth: calls that are new, those that are kept already, and of the new ones what is billed.
+
+    Input tokens are estimated, output tokens and the cost are at most; None is unknown. `is_least`: the next questions depend on
+    answers that cannot be imagined, so that there are more. `tokens_per_estimated` is what earlier answers of its models were billed
+    for each estimated token; None without such.
+    """
+
+    system: str
+    depth: int
+    calls: int
+    kept: int
+    input_tokens: int | None
+    output_tokens: int | None
+    usd: float | None
+    is_least: bool = False
+    tokens_per_estimated: float | None = None
+
+
+def estimate_calls(
+    dataset: Dataset,
+    retriever: Retriever,
+    rerankers: Iterable[Reranker | System],
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> list[Estimate]:
+    """Return what each system that asks a provider would ask at each depth; nothing is sent.
+
+    The first stage runs, and so do the local parts of such a system.
+
+    Raises:
+        RerankEvalError: as `runner.evaluate`.
+    """
+    settings = settings or Settings()
+    progress = progress or SilentProgress()
+    systems = [system.on(dataset) for system in make_systems(rerankers)]
+    evaluation = prepare(dataset, retriever, settings, progress)
+    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
+    is_there = settings.store_path is not None and settings.store_path.exists()
+    store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
+    try:
+        return [
+            estimate
+            for system in systems
+            if system.asks_provider
+            for estimate in _estimate_system(
+                evaluation, system, DryCalls(store, prices, settings.store_path is not None), progress
+            )
+        ]
+    finally:
+        if store is not None:
+            store.close()
+
+
+def total_usd(estimates: Sequence[Estimate]) -> float | None:
+    """Return what all of it costs at most; None where that of one is unknown."""
+    known = [estimate.usd for estimate in estimates if estimate.usd is not None]
+    return sum(known) if len(known) == len(estimates) else None
+
+
+def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
+    """Yield an estimate for each depth, and for each kind of further passes; what one has asked the next does not ask again."""
+    queries, depths = evaluation.dataset.queries, evaluation.settings.depths
+    for depth in asked_depths(system, depths):
+        _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
+        yield _take(calls, system.name, depth)
+    planned = list(plan_again(evaluation, system.asking(calls), calls))
+    for kind in dict.fromkeys(again.kind for again in planned):
+        passes = [again for again in planned if again.kind == kind]
+        for again in passes:
+            _ask_all(again.system, sampled_queries(evaluation), again.make_request, depths[-1], calls, progress)
+        yield _take(calls, f"{system.name}, {len(passes)} {kind}", depths[-1])
+
+
+def _ask_all(
+    system: System,
+    queries: Sequence[Query],
+    make_request: Callable[[Query, int], Request],
+    depth: int,
+    calls: DryCalls,
+    progress: Progress,
+) -> None:
+    progress.start(f"{system.name}: counting calls", len(queries))
+    for query in queries:
+        request = make_request(query, depth)
+        if request.documents:
+            try:
+                system.reranker.score(shown_to(system.reranker, request))
+            except (
+                Exception
+            ):  # any adapter may raise anything; the query would fail in a run, and what it would ask next is unknown
+                calls.mark_partial()
+        progress.advance()
+
+
+def _take(calls: DryCalls, name: str, depth: int) -> Estimate:
+    found = calls.take()
+    return Estimate(
+        system=name,
+        depth=depth,
+        calls=found.usage.calls or 0,
+        kept=found.num_kept,
+        input_tokens=found.usage.input_tokens,
+        output_tokens=found.usage.output_tokens,
+        usd=found.usd,
+        is_least=not found.is_whole,
+        tokens_per_estimated=calls.factor,
+    )

@@ -1,0 +1,53 @@
+"""What a person sees of a dry run."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rerank_eval.dry_run import Estimate, total_usd
+
+
+def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, console: Console) -> None:
+    """Print a row per system and depth, and what all of it costs."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    if not estimates:
+        say("dry run: no reranker asks a provider; nothing would be sent or paid for")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("system")
+    for heading in ("depth", "calls", "kept already", "input tokens", "output tokens, at most", "USD, at most"):
+        table.add_column(heading, justify="right")
+    for found in estimates:
+        counts = (found.kept, found.input_tokens, found.output_tokens)
+        least = "at least " if found.is_least else ""
+        cells = [f"{least}{found.calls:,}", *map(_count, counts), _usd(found.usd)]
+        table.add_row(escape(found.system), str(found.depth), *cells)
+    console.print(table)
+    for name, factor in {
+        found.system: found.tokens_per_estimated for found in estimates if found.tokens_per_estimated
+    }.items():
+        say(
+            f"{name}: input tokens as its provider counts them, {factor:.2f} for each one estimated, by earlier answers"
+        )
+    if any(found.input_tokens and not found.tokens_per_estimated for found in estimates):
+        say(
+            "Input tokens without earlier answers are estimated: within 10% for English, by a factor of 2 wrong elsewhere."
+        )
+    total = total_usd(estimates)
+    unknown = " (a price is not known; add it to the prices)" if total is None else ""
+    say(f"dry run: nothing was sent; a run costs {_usd(total)} USD at most, retries aside{unknown}")
+    if budget_usd is not None and total is not None and total > budget_usd:
+        say(f"budget.usd={budget_usd:g} is less: the run would end when it is reached, with its answers kept")
+
+
+def _count(value: int | None) -> str:
+    return "n/a" if value is None else f"{value:,}"
+
+
+def _usd(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.4f}" if value < 1 else f"{value:,.2f}"

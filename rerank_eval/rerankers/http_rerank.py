@@ -1,0 +1,162 @@
+"""Any server with a rerank endpoint shaped like Cohere's or Jina's: address, names of fields and authorisation by configuration."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+from rerank_eval.calls.keys import check_url, read_key
+from rerank_eval.calls.rerank_answers import ask_for_scores, estimate_tokens, find, find_count, read_rows
+from rerank_eval.calls.sending import Wire
+from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
+from rerank_eval.errors import ConfigError, MissingExtraError, nearest
+from rerank_eval.types import Request, Scores, Usage
+
+_REQUEST: dict[str, Any] = {
+    "query": "query",
+    "documents": "documents",
+    "model": "model",
+    "document_text": None,
+    "also": {},
+}
+_RESPONSE: dict[str, Any] = {
+    "results": "results",
+    "index": "index",
+    "score": "relevance_score",
+    "input_tokens": None,
+    "search_units": None,
+}
+
+
+class HttpRerank:
+    """Scores all candidates of a query by one POST, or by as few as the limit on documents allows.
+
+    `request` names the fields of the body: `query`, `documents`, `model` (None: not sent), `document_text` (documents are objects with
+    this field; None: they are strings), and `also`, what else is sent as it is. `response` has paths with dots into the answer: `results`
+    (empty: the answer is the list), then per result `index` and `score`, and where usage is told, `input_tokens` and `search_units`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        provider: str = "http",
+        name: str = "http_rerank",
+        api_key_env: str | None = None,
+        auth_header: str = "Authorization",
+        auth_prefix: str = "Bearer ",
+        headers: Mapping[str, str] | None = None,
+        request: Mapping[str, Any] | None = None,
+        response: Mapping[str, Any] | None = None,
+        documents_per_call: int = 1000,
+        pointwise: bool = True,
+        calls: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the client; nothing is sent. `provider` is the name in the price list.
+
+        Raises:
+            MissingExtraError: httpx is not installed.
+            ConfigError: the key's environment variable is not set, or a setting is unknown or out of range.
+        """
+        if documents_per_call < 1:
+            raise ConfigError(f"documents_per_call is {documents_per_call}, at least 1")
+        self.name = name
+        self.pointwise = pointwise
+        settings = CallSettings.read(calls)
+        self.concurrency = settings.concurrency
+        self._request = _merged("request", _REQUEST, request)
+        self._response = _merged("response", _RESPONSE, response)
+        self._documents_per_call = documents_per_call
+        key = read_key(api_key_env)
+        wire = _make_wire(key)
+        sent_headers = dict(headers or {})
+        if key is not None:
+            sent_headers[auth_header] = f"{auth_prefix}{key.reveal()}"
+        address = check_url(url)
+
+        def send(body: Body, timeout_s: float) -> Reply:
+            return wire.exchange(
+                partial(wire.client.post, address, json=dict(body), headers=sent_headers, timeout=timeout_s), timeout_s
+            )
+
+        self.endpoint = Endpoint(
+            provider, model, address, send, self._read_usage, self._estimate, key, settings, self._imagine
+        )
+        self._calls: Calls | None = None
+
+    def with_calls(self, calls: Calls) -> Self:
+        """Return this reranker, asking through `calls`."""
+        asking = copy.copy(self)
+        asking._calls = calls
+        return asking
+
+    def score(self, request: Request) -> Scores:
+        """Return the server's scores."""
+        if self._calls is None:
+            from rerank_eval.calls.client import ApiClient
+
+            self._calls = ApiClient()
+        documents = [document.text for document in request.documents]
+        make_body = partial(self._make_body, request.query.text)
+        return ask_for_scores(
+            self._calls, self.endpoint, documents, self._documents_per_call, make_body, self._read_scores
+        )
+
+    def identity(self) -> Mapping[str, object]:
+        """Return model, address and the form of request and answer; a server does not tell a model's revision."""
+        return {
+            "model": self.endpoint.model,
+            "url": self.endpoint.url,
+            "request": self._request,
+            "response": self._response,
+            "documents_per_call": self._documents_per_call,
+        }
+
+    def _make_body(self, query: str, documents: Sequence[str]) -> Body:
+        field = self._request
+        sent = list(documents) if field["document_text"] is None else [{field["document_text"]: t} for t in documents]
+        model = {} if field["model"] is None else {field["model"]: self.endpoint.model}
+        return {**field["also"], **model, field["query"]: query, field["documents"]: sent}
+
+    def _read_scores(self, num_documents: int, decoded: Any) -> list[float]:
+        field = self._response
+        rows = find(decoded, field["results"])
+        return read_rows(self.endpoint.provider, rows, num_documents, field["index"], field["score"])
+
+    def _read_usage(self, decoded: Any) -> Usage:
+        field = self._response
+        return Usage(
+            calls=1,
+            input_tokens=find_count(decoded, field["input_tokens"]),
+            search_units=find_count(decoded, field["search_units"]),
+        )
+
+    def _estimate(self, body: Body) -> Usage:
+        documents, text = body[self._request["documents"]], self._request["document_text"]
+        texts = documents if text is None else [document[text] for document in documents]
+        query = estimate_tokens(body[self._request["query"]])
+        return Usage(calls=1, input_tokens=sum(query + estimate_tokens(text) for text in texts), search_units=1)
+
+    def _imagine(self, body: Body) -> Any:
+        field = self._response
+        count = len(body[self._request["documents"]])
+        answer: Any = [{field["index"]: index, field["score"]: -float(index)} for index in range(count)]
+        for name in reversed(field["results"].split(".") if field["results"] else ()):
+            answer = {name: answer}
+        return answer
+
+
+def _make_wire(key: Any) -> Wire:
+    try:
+        import httpx
+    except ImportError as error:
+        raise MissingExtraError("httpx", "api") from error
+    return Wire(httpx, key)
+
+
+def _merged(where: str, defaults: Mapping[str, Any], settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    for name in settings or {}:
+        if name not in defaults:
+            raise ConfigError(f"{where} has no setting {name!r}: {nearest(str(name), defaults)}")
+    return {**defaults, **(settings or {})}

@@ -1,0 +1,84 @@
+"""Sorting by questions that a model answers; who answers them, and how, is not known here.
+
+Items are numbered from 0 in the order they come in. Where a model is of no help, the caller answers with the order as it stands.
+"""
+
+from collections.abc import Callable, Sequence
+
+Order = Callable[[Sequence[int]], Sequence[int]]
+"""Returns the items it is given, best first."""
+Pick = Callable[[Sequence[int]], int]
+"""Returns the best of the items it is given."""
+
+
+def sort_by_windows(num_items: int, order: Order, window: int, stride: int, passes: int = 1) -> list[int]:
+    """Return the items as a window leaves them that slides from the back to the front, `passes` times (Sun et al. 2023, arXiv:2304.09542).
+
+    Each window is `stride` further to the front than the one before; the last one begins at the front, so that no item is left out.
+    """
+    items = list(range(num_items))
+    for _ in range(passes if num_items > 1 else 0):
+        start = max(0, num_items - window)
+        while True:
+            items[start : start + window] = order(items[start : start + window])
+            if start == 0:
+                break
+            start = max(0, start - stride)
+    return items
+
+
+def count_windows(num_items: int, window: int, stride: int, passes: int = 1) -> int:
+    """Return how many windows `sort_by_windows` asks about."""
+    if num_items < 2:
+        return 0
+    return passes * (1 + -(-max(0, num_items - window) // stride))
+
+
+def sort_by_bubbles(num_items: int, pick: Pick, group: int, top: int) -> list[int]:
+    """Return the items with the best `top` in front, one brought there by each pass from the back to the front.
+
+    A pass asks for the best of each `group` items and moves it before the others; the next group has that one and the items before it.
+    Two in a group: Qin et al. 2024 (arXiv:2306.17563); more: Zhuang et al. 2024 (arXiv:2310.09497). The others stay as the passes left them.
+    """
+    items = list(range(num_items))
+    for done in range(min(top, num_items - 1)):
+        end = num_items
+        while end - done > 1:
+            start = max(done, end - group)
+            best = pick(items[start:end])
+            items.insert(start, items.pop(items.index(best, start, end)))
+            end = start + 1
+    return items
+
+
+def count_bubbles(num_items: int, group: int, top: int) -> int:
+    """Return how many groups `sort_by_bubbles` asks about."""
+    return sum(-(-(num_items - 1 - done) // (group - 1)) for done in range(min(top, num_items - 1)))
+
+
+def sort_by_heap(num_items: int, pick: Pick, group: int, top: int) -> list[int]:
+    """Return the best `top` items by a heap, best first, then the others in the order they came in.
+
+    A node and its `group - 1` children are one question (Zhuang et al. 2024, arXiv:2310.09497); how many are asked depends on the answers.
+    """
+    heap, branches = list(range(num_items)), group - 1
+
+    def sift_down(place: int) -> None:
+        while children := list(range(place * branches + 1, min(place * branches + group, len(heap)))):
+            family = [place, *children]
+            winner = family[[heap[member] for member in family].index(pick([heap[member] for member in family]))]
+            if winner == place:
+                return
+            heap[place], heap[winner] = heap[winner], heap[place]
+            place = winner
+
+    for place in reversed(range((num_items - 2) // branches + 1)):
+        sift_down(place)
+    best: list[int] = []
+    while heap and len(best) < top:
+        best.append(heap[0])
+        last = heap.pop()
+        if heap and len(best) < top:
+            heap[0] = last
+            sift_down(0)
+    return best + sorted(set(range(num_items)) - set(best))

@@ -1,0 +1,123 @@
+import threading
+
+import pytest
+
+from rerank_eval.calls.pace import MARGIN, Pace
+from tests.clocks import StandingClock
+
+
+def pace_of(clock: StandingClock, calls: float | None = None, tokens: float | None = None) -> Pace:
+    return Pace(clock, threading.Event(), calls, tokens)
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    assert [pace.wait_for_turn(1000) for _ in range(50)] == [0.0] * 50
+    assert clock.waits == []
+
+
+def test_turns_are_evenly_spaced_a_little_below_the_limit() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock, calls=600)
+    for _ in range(601):
+        pace.wait_for_turn()
+    assert clock.skipped_s == pytest.approx(60 / MARGIN, abs=0.01)
+    assert max(clock.waits) == pytest.approx(0.1 / MARGIN, abs=1e-6)
+
+
+def test_tokens_are_paced_as_well() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock, calls=6000, tokens=60_000)
+    for _ in range(11):
+        pace.wait_for_turn(1000)
+    assert clock.skipped_s == pytest.approx(10 / MARGIN, abs=0.01)
+
+
+def test_a_limit_that_the_replies_tell_is_kept_to() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    pace.wait_for_turn()
+    pace.accepted(clock.now_ns(), {"anthropic-ratelimit-requests-limit": "60"})
+    for _ in range(3):
+        pace.wait_for_turn()
+    assert clock.skipped_s == pytest.approx(2 / MARGIN, abs=0.01)
+
+
+def test_the_limit_of_the_settings_holds_whatever_the_replies_tell() -> None:
+    pace = pace_of(StandingClock(), calls=10)
+    pace.accepted(0, {"anthropic-ratelimit-requests-limit": "4000"})
+    assert pace.calls_per_minute == 10
+
+
+def test_nothing_left_is_a_pause_for_all() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    pace.accepted(0, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "20"})
+    assert pace.wait_for_turn() == pytest.approx(20)
+    pace.accepted(0, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4000"})
+    assert pace.wait_for_turn() < 1
+
+
+def test_a_refusal_shows_the_limit_of_a_server_that_tells_none() -> None:
+    """600 calls at once, then a pause to the end of the minute: 600 a minute."""
+    clock = StandingClock()
+    pace = pace_of(clock)
+    for _ in range(600):
+        pace.wait_for_turn()
+        pace.accepted(clock.now_ns(), {})
+    clock.skipped_s += 15
+    pace.rejected(45, {})
+    pace.wait_for_turn()
+    assert clock.skipped_s == pytest.approx(60)
+    pace.accepted(clock.now_ns() + 1, {})
+    assert pace.calls_per_minute == pytest.approx(600, rel=0.01)
+
+
+def test_what_was_in_flight_at_a_refusal_does_not_count_as_accepted_again() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    pace.wait_for_turn()
+    sent_before = clock.now_ns()
+    clock.skipped_s += 1
+    pace.rejected(10, {})
+    pace.accepted(sent_before, {})
+    assert pace.calls_per_minute is None
+
+
+def test_refusals_by_chance_do_not_slow_a_run_down_without_end() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    for turn in range(2000):
+        pace.wait_for_turn()
+        clock.skipped_s += 0.05
+        if turn % 10 == 9:
+            pace.rejected(0.5, {})
+        else:
+            pace.accepted(clock.now_ns(), {})
+    assert pace.calls_per_minute is not None
+    assert pace.calls_per_minute > 100
+
+
+def test_a_learned_pace_grows_again_when_nothing_is_refused() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    pace.wait_for_turn()
+    pace.accepted(clock.now_ns(), {})
+    pace.rejected(1, {})
+    clock.skipped_s += 1
+    pace.accepted(clock.now_ns() + 1, {})
+    learned = pace.calls_per_minute
+    clock.skipped_s += 61
+    pace.accepted(clock.now_ns(), {})
+    assert learned is not None
+    assert pace.calls_per_minute == pytest.approx(1.05 * learned)
+
+
+def test_a_stopped_run_waits_for_no_turn() -> None:
+    clock, stopped = StandingClock(), threading.Event()
+    pace = Pace(clock, stopped, calls_per_minute=1)
+    pace.wait_for_turn()
+    stopped.set()
+    pace.wait_for_turn()
+    assert clock.waits == []

@@ -1,0 +1,103 @@
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rerank_eval.calls.prices import Price, Prices, read_prices
+from rerank_eval.configuration import CONF
+from rerank_eval.errors import ConfigError
+from rerank_eval.types import Usage
+
+ENTRY: Mapping[str, Any] = {
+    "provider": "p",
+    "model": "m",
+    "unit": "search",
+    "price": 2.0,
+    "per": 1000,
+    "currency": "USD",
+    "valid_from": date(2026, 1, 1),
+    "source": "https://example.com",
+}
+TOKENS = Prices(
+    [
+        Price("p", "llm", "input_token", 3e-6, date(2026, 1, 1), "s"),
+        Price("p", "llm", "output_token", 15e-6, date(2026, 1, 1), "s"),
+        Price("p", "llm", "cached_token", 3e-7, date(2026, 1, 1), "s"),
+    ]
+)
+
+
+def write(path: Path, *entries: Any) -> Path:
+    path.write_text(yaml.safe_dump(list(entries)), encoding="utf-8")
+    return path
+
+
+def test_the_price_list_of_this_package_is_right() -> None:
+    prices = read_prices(CONF / "prices.yaml")
+    assert prices.prices
+    assert all(price.source.startswith("https://") for price in prices.prices)
+
+
+def test_usage_times_price(tmp_path: Path) -> None:
+    prices = read_prices(write(tmp_path / "p.yaml", ENTRY))
+    assert prices.usd("p", "m", Usage(search_units=5)) == pytest.approx(0.01)
+    assert prices.usd("p", "m", Usage(search_units=0)) == 0
+
+
+def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
+    usage = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
+    assert TOKENS.usd("p", "llm", usage) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
+
+
+@pytest.mark.parametrize(
+    ("model", "usage"),
+    [("m", Usage(input_tokens=1, output_tokens=1)), ("llm", Usage(input_tokens=1)), ("llm", Usage(output_tokens=1))],
+)
+def test_what_is_not_known_costs_none_and_not_nothing(model: str, usage: Usage) -> None:
+    assert TOKENS.usd("p", model, usage) is None
+
+
+def test_the_later_of_two_prices_holds(tmp_path: Path) -> None:
+    later = {**ENTRY, "price": 4.0, "valid_from": date(2026, 6, 1)}
+    assert read_prices(write(tmp_path / "p.yaml", later, ENTRY)).of("p", "m") == {"search": 0.004}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"unit": "query"}, r"price 1 has the unit 'query'; valid: search, input_token"),
+        ({"price": -1}, "price 1: price is -1"),
+        ({"price": True}, "price is True"),
+        ({"price": float("nan")}, "price is nan"),
+        ({"price": "2"}, "price is '2'"),
+        ({"per": 0}, "per is 0"),
+        ({"currency": "EUR"}, "is in 'EUR'; prices are in USD"),
+        ({"valid_from": "soon"}, "valid_from is 'soon'; write a date"),
+        ({"model": ""}, "model is ''"),
+        ({"unti": "search"}, "unknown field 'unti': did you mean unit"),
+    ],
+)
+def test_a_wrong_price_is_named_with_its_place(change: Mapping[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_prices(write(tmp_path / "p.yaml", {**ENTRY, **change}))
+
+
+def test_a_list_that_is_none_lacks_a_field_or_says_two_things_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_prices(path)
+    path.write_text("a: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_prices(path)
+    path.write_text("a: 1", encoding="utf-8")
+    with pytest.raises(ConfigError, match="must be a list"):
+        read_prices(path)
+    with pytest.raises(ConfigError, match="is no mapping"):
+        read_prices(write(path, 5))
+    with pytest.raises(ConfigError, match="price 1 lacks source"):
+        read_prices(write(path, {name: value for name, value in ENTRY.items() if name != "source"}))
+    with pytest.raises(ConfigError, match="two prices for p m, search, valid from 2026-01-01"):
+        read_prices(write(path, ENTRY, ENTRY))

@@ -1,0 +1,153 @@
+"""A rerank server on the loopback that answers well, or badly in every way that is asked for."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+
+class Asked(NamedTuple):
+    """A request as it came: `turn` counts requests from 0, `again` those with the same body."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    turn: int
+    again: int
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How one request is answered. `content` None is the right answer; `cut` sends only so many of its bytes, then closes.
+
+    `drop` closes without a word; `trickle_s` is slept after each byte.
+    """
+
+    status: int = 200
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
+    cut: int | None = None
+    drop: bool = False
+    trickle_s: float = 0.0
+
+
+GOOD = Behaviour()
+Behave = Callable[[Asked], Behaviour]
+
+
+def relevance(query: str, text: str) -> float:
+    """What the server thinks: a number in [0, 1) that depends on the two texts only."""
+    return int.from_bytes(hashlib.sha256(f"{query}\0{text}".encode()).digest()[:6], "big") / 2**48
+
+
+def rerank_answer(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The right answer in Cohere's form (v2): best first, with the search units of the call."""
+    scores = [relevance(body["query"], text) for text in body["documents"]]
+    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+    return {
+        "id": "r1",
+        "results": [{"index": index, "relevance_score": scores[index]} for index in order],
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": (len(scores) + 99) // 100}},
+    }
+
+
+def with_scores(body: Mapping[str, Any], change: Callable[[list[dict[str, Any]]], Any]) -> Behaviour:
+    """An answer with status 200 whose list of results went through `change`."""
+    answer = rerank_answer(body)
+    return Behaviour(content={**answer, "results": change(answer["results"])})
+
+
+class FaultServer:
+    """Answers on 127.0.0.1 as `behave` says; `asked` holds every request."""
+
+    def __init__(
+        self,
+        behave: Behave | Sequence[Behaviour] = (),
+        answer: Callable[[Mapping[str, Any]], Any] = rerank_answer,
+    ) -> None:
+        """Take a function, or what the first requests get before all others are answered well; and what a right answer is."""
+        self.asked: list[Asked] = []
+        self._behave = behave
+        self._answer = answer
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                server._answer_request(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def _answer_request(self, handler: BaseHTTPRequestHandler) -> None:
+        came = time.monotonic()
+        raw = handler.rfile.read(int(handler.headers["content-length"]))
+        body = json.loads(raw)
+        with self._lock:
+            again = sum(asked.body == body for asked in self.asked) if len(self.asked) < 500 else 0
+            headers = {name.lower(): value for name, value in handler.headers.items()}
+            asked = Asked(handler.path, headers, body, len(self.asked), again)
+            self.asked.append(asked)
+        how = self._choose(asked)
+        if how.drop:
+            handler.close_connection = True
+            return
+        content = self._answer(body) if how.content is None else how.content
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        time.sleep(max(0.0, how.delay_s - (time.monotonic() - came)))
+        handler.send_response(how.status)
+        for name, value in {"content-type": "application/json", **how.headers}.items():
+            handler.send_header(name, value)
+        handler.send_header("content-length", str(len(data)))
+        handler.end_headers()
+        try:
+            self._write(handler, data, how)
+        except OSError:
+            handler.close_connection = True  # the client gave up
+
+    def _write(self, handler: BaseHTTPRequestHandler, data: bytes, how: Behaviour) -> None:
+        if how.trickle_s:
+            for byte in data:
+                handler.wfile.write(bytes([byte]))
+                time.sleep(how.trickle_s)
+            return
+        handler.wfile.write(data[: how.cut])
+        if how.cut is not None:
+            handler.close_connection = True
+
+    def _choose(self, asked: Asked) -> Behaviour:
+        if callable(self._behave):
+            return self._behave(asked)
+        return self._behave[asked.turn] if asked.turn < len(self._behave) else GOOD
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+if __name__ == "__main__":  # in a process of its own, where latency is measured: URL on stdout, until stdin ends
+    import sys
+
+    with FaultServer(lambda asked: Behaviour(delay_s=float(sys.argv[1]))) as alone:
+        sys.stdout.write(f"{alone.url}\n")
+        sys.stdout.flush()
+        sys.stdin.read()

