@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from rerank_eval.evaluation import Evaluation
+from rerank_eval.findings import Findings
 from rerank_eval.latency import FEWEST_FOR_P50, LatencyFailure, LatencySample
 from rerank_eval.quality import Answers
 from rerank_eval.results import SystemResult
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
-from rerank_eval.types import Dataset, Findings, Run
+from rerank_eval.types import Dataset, Run
 
 _EXACT_ENOUGH = 0.99
 """The recall of an approximate search below which it is worth a warning; result.json has it in any case."""

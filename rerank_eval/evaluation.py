@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from rerank_eval.candidates import check_candidates, make_request
 from rerank_eval.errors import ConfigError, NotEvaluableError
+from rerank_eval.findings import Findings
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.measures import parse_measures, score_run
 from rerank_eval.parts import all_parts, show_dataset
 from rerank_eval.protocols import BuildsIndex, HasFindings, Progress, Retriever
 from rerank_eval.rank_change import RANK_CHANGE_MEASURES, compare_run
 from rerank_eval.settings import Settings
-from rerank_eval.types import Dataset, Findings, Query, Ranking, Request, Run
+from rerank_eval.types import Dataset, Query, Ranking, Request, Run
 
 _ATTRIBUTES = {"name": str, "searches": bool}
 

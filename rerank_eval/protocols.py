@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from rerank_eval.calls.types import Calls, Endpoint
 from rerank_eval.corpus import Corpus
-from rerank_eval.types import Dataset, Findings, Request, Run, Scores
+from rerank_eval.findings import Findings
+from rerank_eval.types import Dataset, Request, Run, Scores
 
 Stage = TypeVar("Stage")
 """A first stage or a reranker."""

@@ -4,10 +4,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from rerank_eval.findings import Findings, SearchRecall
 from rerank_eval.results import ExperimentResult
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.types import Dataset, Findings, LoadReport, Request, Scores, SearchRecall
+from rerank_eval.types import Dataset, LoadReport, Request, Scores
 from tests.fakes import Batched, Constant, FixedRetriever, Hashed, make_dataset
 
 SETTINGS = Settings(depths=(5,), measures=("nDCG@10",), latency=LatencySettings(queries=0))

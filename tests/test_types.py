@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
-from rerank_eval.types import Dataset, Findings, Qrels, Query, Ranking, ScoredDoc, SearchRecall
+from rerank_eval.findings import Findings, SearchRecall
+from rerank_eval.types import Dataset, Qrels, Query, Ranking, ScoredDoc
 
 NEAR = st.sampled_from([0.0, -0.0, 1.0, 1.0 + 1e-9, 1.0 - 1e-9, math.nextafter(1.0, 2.0)])
 SCORED = st.dictionaries(st.text(max_size=3), NEAR | st.floats(allow_nan=False, allow_infinity=False), max_size=8)

@@ -14,10 +14,11 @@ from rerank_eval.encoded_corpus import OfLastCorpus, encode_corpus, make_run, ra
 from rerank_eval.encoded_queries import QueryEncoder
 from rerank_eval.errors import ConfigError, nearest
 from rerank_eval.exact_search import ExactSearch
+from rerank_eval.findings import Findings, SearchRecall
 from rerank_eval.fingerprint import class_name
 from rerank_eval.hnsw import HNSWIndex, HNSWSettings
 from rerank_eval.protocols import Progress, SilentProgress, TextEncoder
-from rerank_eval.types import Dataset, Findings, Run, SearchRecall
+from rerank_eval.types import Dataset, Run
 from rerank_eval.vector_kinds import DenseVectors
 
 _DTYPES = ("float16", "float32")

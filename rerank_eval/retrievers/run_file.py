@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from rerank_eval.findings import Findings
 from rerank_eval.retrievers.recorded_run import RecordedRun
 from rerank_eval.textfiles import LineReader, OnBadLine
 from rerank_eval.trec import read_run
-from rerank_eval.types import Dataset, Findings
+from rerank_eval.types import Dataset
 
 
 class RunFile(RecordedRun):

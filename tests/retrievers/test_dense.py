@@ -15,6 +15,7 @@ from rerank_eval.corpus import Corpus
 from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.encoders.bge_small import BGESmall
 from rerank_eval.errors import ConfigError, DataError, MissingExtraError, NotEvaluableError
+from rerank_eval.findings import Findings, SearchRecall
 from rerank_eval.hardware import describe_hardware
 from rerank_eval.measures import score_run
 from rerank_eval.protocols import EncodedTexts
@@ -22,7 +23,7 @@ from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.retrievers.dense import Dense
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.types import Dataset, Findings, Query, Ranking, SearchRecall
+from rerank_eval.types import Dataset, Query, Ranking
 from tests.conftest import ROOT
 from tests.fakes import Recorder, make_dataset
 from tests.retrievers.hashed_encoder import HashedEncoder

@@ -15,6 +15,7 @@ from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.encoders.bge_small import BGESmall
 from rerank_eval.errors import ConfigError
 from rerank_eval.evaluation import prepare
+from rerank_eval.findings import Findings, SearchRecall
 from rerank_eval.measures import score_run
 from rerank_eval.parts import show_dataset
 from rerank_eval.protocols import Progress, Retriever
@@ -26,7 +27,7 @@ from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.statistics import mean_intervals
-from rerank_eval.types import Dataset, Findings, Ranking, Run, SearchRecall
+from rerank_eval.types import Dataset, Ranking, Run
 from tests.conftest import Compose, RunPython
 from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 

@@ -14,10 +14,11 @@ from scipy.sparse import csr_array
 from rerank_eval.corpus import Corpus
 from rerank_eval.encoders.sparse import SparseEncoder
 from rerank_eval.errors import DataError, NotEvaluableError
+from rerank_eval.findings import Findings
 from rerank_eval.protocols import EncodedTexts
 from rerank_eval.retrievers.sparse import Sparse
 from rerank_eval.sparse_search import SparseSearch
-from rerank_eval.types import Dataset, Findings, Query, Ranking
+from rerank_eval.types import Dataset, Query, Ranking
 from tests.encoders.tiny_models import save_splade
 from tests.fakes import Recorder, make_dataset
 from tests.retrievers.hashed_encoder import HashedEncoder
