@@ -126,7 +126,7 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         (["depths=["], "no viable alternative at input '['"),
         (
             ["reprot"],
-            "'reprot' is neither a command (report, compare, baseline, check-data, verify) nor a setting; settings are written",
+            "'reprot' is neither a command (report, compare, baseline, check-data, verify, store) nor a setting; settings are written",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
