@@ -20,7 +20,7 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("system")
-    for heading in ("depth", "calls", "kept already", "input tokens", "output tokens, at most", "USD, at most"):
+    for heading in ("depth", "calls", "kept already", "input tokens", "output tokens, at most", "USD"):
         table.add_column(heading, justify="right")
     for found in estimates:
         counts = (found.kept, found.input_tokens, found.output_tokens)
@@ -40,7 +40,9 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
         )
     total = total_usd(estimates)
     unknown = " (a price is not known; add it to the prices)" if total is None else ""
-    say(f"dry run: nothing was sent; a run costs {_usd(total)} USD at most, retries aside{unknown}")
+    say(
+        f"dry run: nothing was sent; a run costs about {_usd(total)} USD: input as estimated, output at most, retries aside{unknown}"
+    )
     if budget_usd is not None and total is not None and total > budget_usd:
         say(f"budget.usd={budget_usd:g} is less: the run would end when it is reached, with its answers kept")
 

@@ -143,12 +143,14 @@ def test_the_table_says_what_is_unknown_and_whether_the_budget_is_enough() -> No
     known = Estimate("api[x]", 100, 1200, 30, 45_000, 0, 2.5, tokens_per_estimated=1.25)
     text = shown([known], budget_usd=1.0)
     assert "api[x] 100 1,200 30 45,000 0 2.50" in text
-    assert "a run costs 2.50 USD at most" in text
+    assert "a run costs about 2.50 USD" in text
     assert "1.25 for each one estimated" in text
     assert "budget.usd=1 is less" in text
     unknown = shown([known, Estimate("b", 5, 3, 0, 100, None, None, is_least=True)], budget_usd=1.0)
     assert "b 5 at least 3 0 100 n/a n/a" in unknown
-    assert "a run costs n/a USD at most, retries aside (a price is not known" in unknown
+    assert (
+        "a run costs about n/a USD: input as estimated, output at most, retries aside (a price is not known" in unknown
+    )
     assert "nothing would be sent" in shown([])
 
 
@@ -158,7 +160,7 @@ def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_python: 
     done = run_python("-m", "rerank_eval", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "http_rerank" in done.stdout
-    assert "dry run: nothing was sent; a run costs n/a USD" in done.stdout
+    assert "dry run: nothing was sent; a run costs about n/a USD" in done.stdout
     assert not (tmp_path / "experiments").exists()
     wrong = run_python("-m", "rerank_eval", "dry_run=maybe", cwd=tmp_path)
     assert wrong.returncode == 2

@@ -200,12 +200,16 @@ def test_the_report_has_a_table_of_it_and_none_where_it_was_not_asked_for(tmp_pa
     for number, settings in enumerate((settings_for(shuffles=2, repeats=1), settings_for())):
         folder = write_result(run(settings, KeepsOrder()), tmp_path)
         out = tmp_path / f"report{number}"
-        write_report(build_report([read_recorded(folder)], Constraint()), out, ["html", "md", "pdf"])
+        write_report(build_report([read_recorded(folder)], Constraint()), out, ["html", "md", "pdf", "csv"])
     page = (tmp_path / "report0" / "report.html").read_text()
     assert "Stability per system and depth" in page
     assert "0.00 0.11 0.22 0.33 0.44 0.56 0.67 0.78 0.89 1.00" in page
     table = (tmp_path / "report0" / "tables" / "stability-tiny.md").read_text()
     assert "| keeps\\_order | 10 | candidates shuffled | nDCG@10 | 3 | 6 |" in table
     assert "| keeps\\_order | 10 | asked again | nDCG@10 | 2 | 6 | 0.0000 | 0.0000 |" in table
+    head, *rows = (tmp_path / "report0" / "tables" / "stability-tiny.csv").read_text().splitlines()
+    assert head.endswith("mean place of tenth 10")
+    assert rows[0].endswith(",1.0")
+    assert len(rows) == 2 * 4
     assert "Stability per system" not in (tmp_path / "report1" / "report.html").read_text()
     assert not (tmp_path / "report1" / "tables" / "stability-tiny.md").exists()

@@ -17,10 +17,12 @@ from rerank_eval.report.model import (
     Series,
 )
 from rerank_eval.report.overview import count_collections
-from rerank_eval.results import Loss, Reliability
+from rerank_eval.results import Loss, Reliability, Stability
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_PARTS = 10
 
 Value = str | int | float | None
 Row = dict[str, Value]
@@ -152,12 +154,19 @@ def _dataset_tables(name: str, dataset: DatasetReport, report: Report) -> list[T
         for series, point in points
         for measure, loss in point.losses.items()
     ]
+    stability: list[Row] = [
+        _place(series, point.depth) | {"kind": kind} | _stability(found, measure)
+        for series, point in points
+        for kind, found in point.stability.items()
+        for measure in report.measures
+    ]
     labels = {series.index: series.label for series in dataset.series}
     changes: list[Row] = [_change(change, labels[change.series]) for change in dataset.changes]
     return [
         make_table(f"results-{name}", f"Results on {dataset.name}", results),
         make_table(f"knees-{name}", f"Knees on {dataset.name}", knees),
         make_table(f"losses-{name}", f"Losses on {dataset.name}", losses),
+        make_table(f"stability-{name}", f"Stability on {dataset.name}", stability),
         make_table(f"changes-{name}", f"Queries that changed most on {dataset.name}", changes),
     ]
 
@@ -200,6 +209,24 @@ def _result(series: Series, point: Point, dataset: DatasetReport, measures: Sequ
         "failures": point.failures,
         **{field.name.replace("_", " "): getattr(point.reliability, field.name, None) for field in fields(Reliability)},
     }
+
+
+def _stability(found: Stability, measure: str) -> Row:
+    spread = found.measures.get(measure)
+    row: Row = {
+        "measure": measure,
+        "further answers": found.count,
+        "queries": found.num_queries,
+        "failures": found.failures,
+        "lowest mean": None if spread is None else min(spread.means),
+        "highest mean": None if spread is None else max(spread.means),
+        "standard deviation": None if spread is None else spread.standard_deviation,
+        "standard deviation per query": None if spread is None else spread.per_query,
+        "tau": found.tau,
+        "usd": found.usd,
+    }
+    bias = [*found.position_bias, *[None] * _PARTS][:_PARTS]
+    return row | {f"mean place of tenth {part}": place for part, place in enumerate(bias, start=1)}
 
 
 def _difference(name: str, difference: Difference | None) -> Row:
