@@ -49,7 +49,9 @@ def main() -> NoReturn:
             sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
         _refuse_bare_words()
         sweep = Sweep()
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(lambda config: _job(config, sweep))()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(
+            lambda config: _job(config, sweep)
+        )()
         if sweep.exit_code:
             code = _fail(sweep.summary(), sweep.exit_code)
     except (RerankEvalError, HydraException, OmegaConfBaseException) as error:
@@ -142,7 +144,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SystemExit):
         return f"a class named in the configuration ended the process (exit {error.code})", 3
     traceback.print_exception(error)
-    return "this is a bug of rerank_eval; nothing was evaluated", 3  # 1, Python's own, would say that something is worse
+    # not 1, Python's own code, which says that something became worse
+    return "this is a bug of rerank_eval; nothing was evaluated", 3
 
 
 def _run(config: DictConfig) -> int:
