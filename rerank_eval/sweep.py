@@ -47,4 +47,4 @@ class Sweep:
         text = f"{len(names)} of {len(self._jobs)} jobs of the sweep failed: {', '.join(names)}"
         if not self._not_begun:
             return text
-        return f"{text}; {self._not_begun} were not begun, since {self._unreachable} cannot be reached"
+        return f"{text}; {self._not_begun} not begun, since {self._unreachable} cannot be reached"

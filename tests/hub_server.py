@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -33,9 +34,11 @@ class Fault(NamedTuple):
     """Another body than the file's, well formed."""
     stall_after: int | None = None
     """Send so many bytes of the body and then nothing, until the server stops."""
+    drip_s: float | None = None
+    """Send the body byte by byte, with so many seconds between."""
     times: int = 1000
     headers: tuple[tuple[str, str], ...] = (("Retry-After", "0"),)
-    """Beside the hub's own, where the status is an error."""
+    """Beside the hub's own, where the status is an error or the body another one."""
 
 
 class Asked(NamedTuple):
@@ -134,11 +137,18 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 )
             status, body, headers = self._find(path)
             if fault is not None and fault.body is not None:
-                body = fault.body
+                body, headers = fault.body, {**headers, **dict(fault.headers)}
             if fault is not None and fault.stall_after is not None:
                 self._answer(status, body, headers, fault.stall_after)
                 self.wfile.flush()
                 hub.stopped.wait()
+            elif fault is not None and fault.drip_s is not None:
+                self._answer(status, body, headers, 0)
+                with suppress(ConnectionError):
+                    for place in range(len(body)):
+                        self.wfile.write(body[place : place + 1])
+                        if hub.stopped.wait(fault.drip_s):
+                            break
             else:
                 self._answer(status, body, headers, None if fault is None else fault.drop_after)
 

@@ -86,11 +86,26 @@ def test_judged_documents_missing_from_the_corpus_are_counted_with_their_share()
     grades = {**CLEAN.qrels["q000"], "lost": 2, "lost and irrelevant": 0}
     found = result(replace(CLEAN, qrels={**CLEAN.qrels, "q000": grades}))
     assert list(found.warnings) == [
-        "data: 1 of 37 documents judged above 0 (2.7%) are missing from the corpus and cannot be found; "
+        "data: 1 of 37 judgments of grade 1 and up (2.7%) are of documents that the corpus lacks, so they cannot be found; "
         "the ceiling shows what is reachable"
     ]
     assert found.ceiling[5]["nDCG@10"] is not None
     assert found.ceiling[5]["nDCG@10"] < 1
+
+
+def test_missing_documents_are_those_that_the_dataset_calls_relevant() -> None:
+    grades = {**CLEAN.qrels["q000"], "lost": 2, "lost as well": 1}
+    found = result(replace(CLEAN, qrels={**CLEAN.qrels, "q000": grades}, relevance_level=2))
+    assert any(warning.startswith("data: 1 of 1 judgments of grade 2 and up (100.0%)") for warning in found.warnings)
+
+
+@pytest.mark.parametrize(("queries", "said"), [(0, False), (1, True), (2, False)])
+def test_latency_without_a_percentile_is_explained(queries: int, said: bool) -> None:
+    settings = replace(SETTINGS, latency=LatencySettings(queries=queries))
+    found = evaluate(CLEAN, FixedRetriever(), [Hashed()], settings)
+    warning = "latency: only 1 query was timed, and a percentile needs 2 or more"
+    assert (warning in found.warnings) is said
+    assert (found.systems[0].depths[1].latency or {}).get("p50_ms") is None or queries == 2
 
 
 def test_a_shorter_list_of_candidates_is_said_with_what_there_is() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rerank_eval.commands import run_command
 from rerank_eval.corpus import Corpus
-from rerank_eval.data_report import DataReport, describe_data
+from rerank_eval.data_report import DataReport, Unjudged, describe_data
 from rerank_eval.data_tables import print_data_report
 from rerank_eval.errors import ConfigError, DataError, NotEvaluableError
 from rerank_eval.evaluation import prepare
@@ -27,6 +27,13 @@ SETTINGS = Settings(depths=(2, 5), measures=("nDCG@10", "R@10"))
 
 def described(dataset: Dataset) -> DataReport:
     return describe_data(prepare(dataset, FixedRetriever(), SETTINGS, SilentProgress()), SilentProgress())
+
+
+def printed(report: DataReport) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_data_report(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def with_documents(*added: tuple[str, str]) -> Dataset:
@@ -69,7 +76,40 @@ def test_judged_documents_that_are_missing_are_counted_and_named() -> None:
     assert report.judgments is not None
     assert (report.judgments.missing, report.judgments.missing_relevant) == (2, 1)
     assert report.judgments.missing_examples == ("gone1", "gone2")
-    assert any("are missing from the corpus" in problem for problem in report.problems)
+    assert any("are of documents that the corpus lacks" in problem for problem in report.problems)
+
+
+def test_the_problem_and_the_table_have_one_relevance_level() -> None:
+    dataset = make_dataset()
+    qrels = {**dataset.qrels, "q001": {"gone1": 1, "gone2": 3, "d001": 1}}
+    report = described(replace(dataset, qrels=qrels, relevance_level=2))
+    judgments = report.judgments
+    assert judgments is not None
+    counts = f"data: {judgments.missing_relevant} of {judgments.relevant} judgments of grade 2 and up "
+    assert (judgments.missing_relevant, [p for p in report.problems if p.startswith(counts)]) == (
+        1,
+        [p for p in report.problems if "corpus lacks" in p],
+    )
+
+
+def test_candidates_without_a_judgment_are_counted() -> None:
+    dataset = make_dataset(num_documents=30)
+    evaluation = prepare(dataset, FixedRetriever(), replace(SETTINGS, depths=(20,)), SilentProgress())
+    report = describe_data(evaluation, SilentProgress())
+    tops = {query_id: ranking.doc_ids for query_id, ranking in evaluation.first_stage.items()}
+    unjudged = {(q, position) for q, ids in tops.items() for position, d in enumerate(ids) if d not in dataset.qrels[q]}
+    in_top_10 = sum(position < 10 for _, position in unjudged)
+    assert report.first_stage.unjudged == Unjudged(len(unjudged), 6 * 20, in_top_10, 6 * 10)
+    assert 0 < in_top_10 < len(unjudged)
+    shares = f"{in_top_10} ({in_top_10 / 60:.1%}) of the 60 in the top 10, {len(unjudged)} ({len(unjudged) / 120:.1%})"
+    assert f"without a judgment, so not relevant to a measure: {shares} of all 120 candidates" in printed(report)
+
+
+def test_an_id_alone_that_query_and_document_share_is_called_harmless() -> None:
+    found = printed(described(with_documents(("q000", "Title bill question 0"), ("q001", "something else"))))
+    assert "queries that are documents: 1 by id and text, 0 by text\n" in found
+    assert "queries that have the id of a document with another text: 1, which is harmless" in found
+    assert "harmless" not in printed(described(with_documents(("q000", "Title bill question 0"))))
 
 
 def test_repeated_and_blank_texts_are_found() -> None:
@@ -128,13 +168,20 @@ def test_the_detectable_effect_is_that_of_differences_with_the_stated_correlatio
 
 def test_without_judgments_there_is_no_ceiling_and_that_is_said() -> None:
     report = described(replace(make_dataset(), qrels={}))
-    console = Console(file=io.StringIO(), width=200)
-    print_data_report(report, console)
-    assert isinstance(console.file, io.StringIO)
-    assert "fixed, 10 deep: 10 to 10 candidates per query, median 10" in console.file.getvalue()
-    assert "ceiling" not in console.file.getvalue()
+    assert "fixed, 10 deep: 10 to 10 candidates per query, median 10" in printed(report)
+    assert "ceiling" not in printed(report)
     assert (report.judgments, report.detectable, report.first_stage.reach) == (None, (), ())
-    assert any("no judgments" in problem for problem in report.problems)
+    assert "note: data: the queries have no judgments" in printed(report)
+
+
+def test_a_query_log_passes_a_strict_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("query,document\none,first text\ntwo,second text\n")
+    log = ["dataset=triples", f"dataset.path={path}", "retriever=candidates", "depths=[1]"]
+    assert run_command("check-data", [*log, "--strict"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("note: data: the queries have no judgments")
+    assert lines[-1] == "no problem found"
 
 
 def test_every_document_is_a_step_of_the_progress() -> None:

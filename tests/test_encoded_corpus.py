@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ WRONG: list[tuple[Change, str]] = [
     (lambda vectors, cut: EncodedTexts(vectors[1:], cut), r"gave (11|5) vectors and (12|6) marks .* for (12|6) texts"),
     (lambda vectors, cut: EncodedTexts(vectors, cut[1:]), r"gave (12|6) vectors and (11|5) marks .* for (12|6) texts"),
     (lambda vectors, cut: vectors, r"gives (ndarray|csr_array), not EncodedTexts\(vectors, truncated\)"),
-    (lambda vectors, cut: EncodedTexts(vectors, None), "gives NoneType as marks of truncation; it needs"),
+    (lambda vectors, cut: EncodedTexts(vectors, cast("Any", None)), "gives NoneType as marks of truncation; it needs"),
     (lambda vectors, cut: EncodedTexts(vectors, cut.tolist()), "gives list as marks of truncation; it needs"),
     (lambda vectors, cut: EncodedTexts(vectors, np.array([cut])), r"gives ndarray of bool and shape \(1, .* as marks"),
     (lambda vectors, cut: EncodedTexts(vectors.astype(np.int64), cut), "gives (ndarray|csr_array) of int64 and"),

@@ -10,6 +10,7 @@ import pytest
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.evaluation import prepare
 from rerank_eval.protocols import SilentProgress
+from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset, Ranking, Run
@@ -106,3 +107,11 @@ def test_an_identity_that_is_not_plain_is_refused_before_anything_is_asked() -> 
     with pytest.raises(ConfigError, match=r"no plain text, number, list or mapping .*ndarray"):
         evaluate(DATASET, WeightedRetriever(), [good], SETTINGS)
     assert good.asked == []
+
+
+def test_what_is_no_dataset_is_refused_before_anybody_sees_it() -> None:
+    dataset: Any = {"name": "mine"}
+    with pytest.raises(ConfigError, match=r"the dataset's _target_ returned dict, not a rerank_eval\.types\.Dataset"):
+        prepare(dataset, FixedRetriever(), SETTINGS, SilentProgress())
+    with pytest.raises(ConfigError, match="returned dict, not a"):
+        evaluate(dataset, FixedRetriever(), [Oracle()], SETTINGS)

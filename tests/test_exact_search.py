@@ -135,3 +135,13 @@ def test_vectors_of_any_length_are_found_as_numpy_written_out_finds_them(
 def test_a_query_without_direction_finds_the_largest_ids() -> None:
     (hits,) = ExactSearch([np.ones((50, 4), np.float32)], np.arange(50)).search(np.zeros((1, 4), np.float32), 2)
     assert (hits.positions.tolist(), hits.scores.tolist()) == ([49, 48], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("exponent", [-78, 0, 100])
+def test_documents_closer_than_float32_tells_are_told_apart_whatever_their_length(exponent: int) -> None:
+    random = np.random.default_rng(6)
+    vectors = np.ldexp(np.float32(1) + random.integers(0, 3, (3000, 64)).astype(np.float32) * 2**-23, exponent)
+    query = random.standard_normal((1, 64)).astype(np.float32)
+    exact = vectors.astype(np.float64) @ query[0].astype(np.float64)
+    (hits,) = ExactSearch([vectors.astype(np.float32)], np.arange(3000)).search(query, 50)
+    assert hits.positions.tolist() == np.argsort(-exact)[:50].tolist()

@@ -124,3 +124,21 @@ def test_bars_only_on_a_terminal_notes_always(terminal: bool) -> None:
     text = console.file.getvalue()
     assert "resumed [3] of 5" in text
     assert terminal or text == "[bold]first: 2 to do\nsecond: 2 to do\nresumed [3] of 5\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_long_work_says_every_30_seconds_how_much_is_done_where_there_is_no_bar(terminal: bool) -> None:
+    times = [0.0]
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, get_time=lambda: times[-1])
+    with ProgressBars(console) as progress:
+        progress.start("encoding [all]", 100)
+        for seconds in (10.0, 29.0, 31.0, 32.0, 60.0, 61.0, 100.0):
+            times.append(seconds)
+            progress.advance(10)
+        progress.start("searching", 5)
+        times.append(129.0)
+        progress.advance()
+    assert isinstance(console.file, io.StringIO)
+    lines = [line for line in console.file.getvalue().splitlines() if " of " in line]
+    assert terminal or lines == [f"encoding [all]: {count} of 100" for count in (30, 60, 70)]
+    assert not terminal or not any(line.startswith("encoding [all]: ") for line in lines)

@@ -1,6 +1,7 @@
 """Lines as they come from other people's files (faults.md, rows 1 and 9)."""
 
 import gzip
+import os
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.errors import ConfigError, DataError
-from rerank_eval.textfiles import LineReader, OnBadLine, check_id, read_lines
+from rerank_eval.textfiles import LineReader, OnBadLine, check_can_be_read_again, check_id, read_lines
 
 BOM = b"\xef\xbb\xbf"
 
@@ -69,6 +70,24 @@ def test_a_missing_file_and_a_folder_are_errors_that_name_the_path(tmp_path: Pat
         list(read_lines(tmp_path / "none"))
     with pytest.raises(DataError, match=f"{tmp_path.name}: cannot be read"):
         list(read_lines(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_an_error_with_its_cure(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("\ufeffquery,document\nx,y\n".encode(encoding))
+    with pytest.raises(DataError, match=r"a\.csv: is UTF-16; save it as UTF-8"):
+        list(read_lines(path))
+
+
+def test_what_can_be_read_only_once_is_refused_without_being_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null")):
+        with pytest.raises(DataError, match=r"is no regular file, and would be read more than once; write its content"):
+            check_can_be_read_again(path)
+    check_can_be_read_again(tmp_path / "none")
+    check_can_be_read_again(tmp_path)
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:

@@ -80,9 +80,13 @@ def test_any_line_is_read_or_refused_with_its_place(tmp_path_factory: pytest.Tem
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("q1 0 d1", "the relevance must be an integer"),
-        ("q1 d1", "2 columns where qrels have 4"),
-        ("q1 0 d1 1 x", "5 columns where qrels have 4"),
+        ("q1 0 99", "3 columns where the first line has 4"),
+        ("q1 d1", "2 columns where the first line has 4"),
+        ("q1 0 d1 1 x", "5 columns where the first line has 4"),
+        ("q1\t0\t99\t", "the relevance must be an integer"),
+        ("q1\t0\t99", "3 columns where the first line has 4"),
+        ("\t0\td7\t1", "query_id must be a non-empty string"),
+        ("q1\t0\t\t1", "doc_id must be a non-empty string"),
         ("q1 0 d1 1.0", "the relevance must be an integer"),
         ("q1 0 d1 yes", "the relevance must be an integer"),
         ("q1 0 d1 \u0661", "the relevance must be an integer"),
@@ -117,6 +121,16 @@ def test_a_malformed_run_line_is_an_error_or_skipped_and_counted(tmp_path: Path,
     reader = LineReader("skip")
     assert read_run(path, reader) == {"q1": Ranking([("d0", 3.0)])}
     assert reader.skipped_lines == 1
+
+
+def test_the_first_line_says_how_many_columns_there_are(tmp_path: Path) -> None:
+    """A line that lost its grade is one of the other form: document 0 of grade 99."""
+    for first in ("query-id\tcorpus-id\tscore", "q1\td0\t1"):
+        with pytest.raises(DataError, match=r"file\.txt:2: 4 columns where the first line has 3"):
+            read_qrels(written(tmp_path, f"{first}\nq1\t0\td1\t1\n"))
+    with pytest.raises(DataError, match=r"file\.txt:1: 2 columns where qrels have 4 \(TREC\) or 3 \(BEIR\)"):
+        read_qrels(written(tmp_path, "q1 d1\nq1 0 d1 1\n"))
+    assert read_qrels(written(tmp_path, "q1 d1\nq1 0 d1 1\n"), LineReader("skip")) == {"q1": {"d1": 1}}
 
 
 def test_two_judgments_that_disagree_are_an_error_with_both_lines(tmp_path: Path) -> None:

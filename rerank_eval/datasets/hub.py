@@ -85,7 +85,13 @@ class Part(NamedTuple):
 
     def records(self, parse: Callable[[Row], Record], reader: LineReader) -> Iterator[tuple[Place, Record]]:
         """Yield (place, parsed row) of every file of the split, in the order of their names."""
-        for path in (self.repository.fetch(path) for path in self._paths()):
+        try:
+            paths = self._paths()
+        except ConfigError:
+            if not self.repository.list_again():
+                raise
+            paths = self._paths()
+        for path in map(self.repository.fetch, paths):
             for number, record in read_records(path, parse, reader):
                 yield Place(path, number), record
 

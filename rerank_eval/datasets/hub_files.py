@@ -5,36 +5,34 @@ the hash that the hub lists for the commit, and an interrupted download goes on 
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import BinaryIO
 
 from filelock import FileLock
 
 from rerank_eval.cache import cache_root
-from rerank_eval.datasets.hub_errors import explain_hub_error
-from rerank_eval.datasets.hub_waits import refusing_long_waits
-from rerank_eval.errors import ConfigError, MissingExtraError, NotCachedError, NotEvaluableError
-from rerank_eval.fingerprint import file_sha256, fingerprint
+from rerank_eval.datasets.hub_errors import HubLimitError, explain_hub_error
+from rerank_eval.datasets.hub_listing import HubFile, keep_listing, list_files, make_room, read_listing
+from rerank_eval.datasets.hub_waits import limiting_waits
+from rerank_eval.errors import (
+    ConfigError,
+    MissingExtraError,
+    NotCachedError,
+    NotEvaluableError,
+    RerankEvalError,
+    shortened,
+)
+from rerank_eval.fingerprint import file_sha256
 from rerank_eval.protocols import Progress
-from rerank_eval.whole_files import write_whole
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _COMMIT = re.compile("[0-9a-f]{40}")
 _MEGABYTE = 1_000_000
-
-
-class HubFile(NamedTuple):
-    """A file as the hub lists it: its path in the repository, its size in bytes, and the hash of its content."""
-
-    path: str
-    size: int
-    hash: str
-    """The SHA-256 of a file in large-file storage, else the SHA-1 of the git blob."""
+_LONGEST_NAME = 240  # of the 255 bytes that file systems allow; the names of lock and partial file are longer
 
 
 class HubRepository:
@@ -70,8 +68,10 @@ class HubRepository:
         self._offline = offline
         self._progress = progress
         self._folder = (cache_root() / "hub" if cache_dir is None else Path(cache_dir).expanduser()) / name / revision
+        self._files: tuple[HubFile, ...] | None = None
+        self._has_asked = False
 
-    @cached_property
+    @property
     def files(self) -> tuple[HubFile, ...]:
         """All files, by path; from the cache where they were listed before, since a commit does not change.
 
@@ -80,13 +80,23 @@ class HubRepository:
             NotCachedError: it must be downloaded and may not be.
             NotEvaluableError: the hub cannot be reached or does not answer.
         """
-        kept = self._folder / "listing.json"
-        files = read_listing(kept)
-        if files is None:
-            with self._asking("its list of files"):
-                files = self._list()
-                write_whole({kept: json.dumps({"files": files, "sha256": fingerprint({"files": files})}, indent=1)})
-        return files
+        if self._files is None:
+            self._files = read_listing(self._folder / "listing.json") or self._list()
+        return self._files
+
+    def list_again(self) -> bool:
+        """Return whether the list is another one, having asked the hub where it came from the cache.
+
+        For a file that should be there: what was kept may be of a hub that did not list it.
+        """
+        if self._has_asked or self._offline:
+            return False
+        before = self.files
+        try:
+            self._files = self._list()
+        except RerankEvalError:  # that the file is not listed says more
+            return False
+        return self._files != before
 
     def fetch(self, path: str) -> Path:
         """Return the file, downloaded if it is missing or not what the hub lists.
@@ -97,16 +107,26 @@ class HubRepository:
             NotEvaluableError: the hub cannot be reached or sends something else, or the disk is full. What has come is kept,
                 and the next call goes on from there.
         """
-        file = next((file for file in self.files if file.path == path), None)
+        file = self._find(path)
+        if file is None and self.list_again():
+            file = self._find(path)
         if file is None:
             raise ConfigError(f"{self} has no file {path!r}")
         target = self._inside(path)
         if not _is_intact(target, file):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(target.with_name(f".{target.name}.lock")):
-                if not _is_intact(target, file):
-                    self._download(file, target)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with FileLock(target.with_name(f".{target.name}.lock")):
+                    if not _is_intact(target, file):
+                        self._download(file, target)
+            except OSError as error:
+                raise NotEvaluableError(
+                    f"{self}: {path} cannot be kept in {target.parent}: {error.strerror}"
+                ) from error
         return target
+
+    def _find(self, path: str) -> HubFile | None:
+        return next((file for file in self.files if file.path == path), None)
 
     def __str__(self) -> str:
         """Return name and commit."""
@@ -121,32 +141,26 @@ class HubRepository:
             or PurePosixPath(path).is_absolute()
         ):
             raise ConfigError(f"{self} lists a file {path!r}, which leaves its folder; do not use this repository")
+        if any(len(part.encode()) > _LONGEST_NAME for part in path.split("/")):
+            raise ConfigError(f"{self} lists a file {shortened(path)!r}, whose name is too long to be kept here")
         return self._folder / "files" / path
 
     def _list(self) -> tuple[HubFile, ...]:
-        from huggingface_hub import constants
-        from huggingface_hub.utils import build_hf_headers, paginate
-
-        entries = (
-            paginate(  # HfApi.list_repo_tree does the same, but would wait for ever for a hub that does not answer
-                f"{constants.ENDPOINT}/api/datasets/{self.name}/tree/{self.revision}",
-                params={"recursive": True},
-                headers=build_hf_headers(),
-                timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-            )
-        )
-        try:
-            return tuple(sorted(_as_file(entry) for entry in entries if entry["type"] == "file"))
-        except (KeyError, TypeError) as error:
-            raise ValueError("the answer is of another form than the hub's") from error
+        with self._asking("its list of files"):
+            files = list_files(self.name, self.revision)
+            keep_listing(self._folder / "listing.json", files)
+        self._has_asked = True
+        return files
 
     def _download(self, file: HubFile, target: Path) -> None:
         unfinished = target.with_name(target.name + ".partial")
+        make_room(unfinished)
         while True:
             resumed = unfinished.exists()
-            with self._asking(file.path):
+            with self._asking(file.path, unfinished):
                 self._transfer(file, unfinished)
             if _is_intact(unfinished, file):
+                make_room(target)
                 unfinished.replace(target)
                 return
             unfinished.unlink()
@@ -157,28 +171,33 @@ class HubRepository:
                 )
 
     def _transfer(self, file: HubFile, unfinished: Path) -> None:
-        """Append what is missing."""
+        """Append what is missing; nothing is kept of what cannot be the file."""
+        import httpx2
         from huggingface_hub import hf_hub_url
         from huggingface_hub.file_download import http_get
         from huggingface_hub.utils import build_hf_headers
 
         url = hf_hub_url(self.name, file.path, repo_type="dataset", revision=self.revision)
-        with unfinished.open("ab") as output:
-            if output.tell() > file.size:
-                output.truncate(0)
-                output.seek(0)
-            http_get(
-                url,
-                output,
-                resume_size=output.tell(),
-                headers=build_hf_headers(),
-                expected_size=file.size,
-                displayed_filename=f"{self.name}/{file.path}",
-                tqdm_class=None if self._progress is None else partial(_Megabytes, self._progress),
-            )
+        try:
+            with unfinished.open("ab") as output:
+                if output.tell() > file.size:
+                    output.truncate(0)
+                    output.seek(0)
+                http_get(
+                    url,
+                    _Bounded(output, file.size),
+                    resume_size=output.tell(),
+                    headers={**build_hf_headers(), "Accept-Encoding": "identity"},  # else no download could be resumed
+                    expected_size=file.size,
+                    displayed_filename=f"{self.name}/{file.path}",
+                    tqdm_class=None if self._progress is None else partial(_Megabytes, self._progress),
+                )
+        except (_TooLargeError, httpx2.DecodingError):
+            unfinished.unlink()
+            raise
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def _asking(self, what: str, unfinished: Path | None = None) -> Iterator[None]:
         """Turn what goes wrong at the hub into an error that names repository, commit and cure."""
         if self._offline:
             raise NotCachedError(
@@ -190,10 +209,34 @@ class HubRepository:
         except ImportError as error:
             raise MissingExtraError("huggingface_hub", "hf") from error
         try:
-            with refusing_long_waits(f"{self}: {what}"):
+            with limiting_waits():
                 yield
-        except (OSError, httpx2.HTTPError, ValueError) as error:
-            raise explain_hub_error(f"{self}: {what}", error) from error
+        except (OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            has_part = unfinished is not None and unfinished.exists() and unfinished.stat().st_size > 0
+            raise explain_hub_error(f"{self}: {what}", error, has_part) from error
+
+
+class _TooLargeError(HubLimitError):
+    """More came than the file has."""
+
+
+class _Bounded:
+    """What http_get asks of a file; it takes no more than `limit` bytes, since what comes may be packed, or have no end."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        """Write to `file`."""
+        self._file = file
+        self._limit = limit
+        self.tell, self.seek, self.truncate = file.tell, file.seek, file.truncate
+
+    def write(self, data: bytes) -> int:
+        """Write, within the limit."""
+        if self._file.tell() + len(data) > self._limit:
+            raise _TooLargeError(
+                f"more came than the {self._limit} bytes that the hub lists; nothing of it is kept; try again, and if it stays so, "
+                "something between this machine and the hub changes files"
+            )
+        return self._file.write(data)
 
 
 class _Megabytes:
@@ -220,25 +263,6 @@ class _Megabytes:
         """Nothing to close."""
 
 
-def _as_file(entry: Mapping[str, Any]) -> HubFile:
-    return HubFile(entry["path"], entry["size"], entry["lfs"]["oid"] if entry.get("lfs") else entry["oid"])
-
-
-def read_listing(path: Path) -> tuple[HubFile, ...] | None:
-    """Return the kept listing; None where there is none, or it is damaged."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        files = tuple(HubFile(*file) for file in kept["files"])
-        is_whole = kept["sha256"] == fingerprint({"files": kept["files"]})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return files if is_whole and all(map(_is_plain, files)) else None
-
-
-def _is_plain(file: HubFile) -> bool:
-    return [type(field) for field in file] == [str, int, str]
-
-
 def _is_intact(path: Path, file: HubFile) -> bool:
     """Return whether the file is there with the content that the hub lists."""
     try:
@@ -249,5 +273,5 @@ def _is_intact(path: Path, file: HubFile) -> bool:
         with path.open("rb") as content:
             header = b"blob %d\0" % file.size  # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
             return hashlib.file_digest(content, lambda: hashlib.sha1(header)).hexdigest() == file.hash
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False

@@ -1,11 +1,21 @@
 """Any collection that the package ir_datasets knows (MacAvaney et al., 2021), by its id."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from rerank_eval.conventions import Conventions
 from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
-from rerank_eval.errors import ConfigError, MissingExtraError, NotEvaluableError, nearest, shortened
+from rerank_eval.errors import (
+    ConfigError,
+    MissingExtraError,
+    NotEvaluableError,
+    UnreachableError,
+    causes,
+    nearest,
+    shortened,
+)
 from rerank_eval.paths import check_name
 from rerank_eval.qrels import QrelsGatherer, check_relevance
 from rerank_eval.textfiles import LineReader, Place, check_id
@@ -92,13 +102,47 @@ def _open(id: str) -> Any:
 
 def _items(source: Any, kind: str, id: str) -> Iterator[tuple[int, Any]]:
     """Yield (number from 1, record); whatever the package raises becomes an error that names the id."""
+    logger = logging.getLogger("ir_datasets")
+    logger.addFilter(_is_no_failed_try)
     try:
         yield from enumerate(getattr(source, f"{kind}_iter")(), start=1)
     except Exception as error:
+        host = _unreachable_host(error)
+        if host is not None:
+            raise UnreachableError(
+                f"cannot reach {host} for the {kind} of {id!r}, which ir_datasets downloads; check the network and try again. Without "
+                "a network there are dataset=helpdesk, files of your own, and what was downloaded before",
+                host,
+            ) from error
         raise NotEvaluableError(
             f"ir_datasets cannot give the {kind} of {id!r} ({type(error).__name__}: {shortened(str(error), 300)}); what must be "
             f"downloaded or fetched by hand: https://ir-datasets.com/{id.partition('/')[0]}.html"
         ) from error
+    finally:
+        logger.removeFilter(_is_no_failed_try)
+
+
+def _is_no_failed_try(record: logging.LogRecord) -> bool:
+    """Return whether the package says something other than that a download failed, which the error says."""
+    return not record.getMessage().lower().startswith(("download failed", "download error"))
+
+
+def _unreachable_host(error: Exception) -> str | None:
+    """Return the host that no connection could be made to; None where that is not what every download failed of."""
+    import requests
+
+    for cause in causes(error):
+        last = cause.args[-1] if cause.args else None
+        # of several mirrors the package raises one error with a list of (mirror, error)
+        faults = [fault for _, fault in last] if type(cause) is RuntimeError and isinstance(last, list) else [cause]
+        urls = [
+            fault.request.url
+            for fault in faults
+            if isinstance(fault, requests.ConnectionError | requests.Timeout) and fault.request is not None
+        ]
+        if urls and len(urls) == len(faults):
+            return urlsplit(str(urls[0])).hostname
+    return None
 
 
 def _read_qrels(source: Any, id: str, reader: LineReader) -> Qrels:

@@ -163,7 +163,7 @@ def test_what_loading_found_is_in_the_report(make: Make) -> None:
         "data: 1 queries have no judgment and are not evaluated",
         "data: 1 judged queries are not in the dataset's queries and are not evaluated",
         "data: 1 queries have no relevant document; they count as 0",
-        "data: 1 of 3 documents judged above 0 (33.3%) are missing from the corpus",
+        "data: 1 of 3 judgments of grade 1 and up (33.3%) are of documents that the corpus lacks",
     ):
         assert any(warning.startswith(expected) for warning in result.warnings), (expected, result.warnings)
     recall = result.systems[0].depths[0].measures["R@100"]

@@ -82,6 +82,12 @@ def test_the_text_is_found_in_every_form_of_document(make: Make, doc: object, te
     assert texts_of(dataset) == {"a": text}
 
 
+@pytest.mark.parametrize(("id", "is_packed"), [(123, True), ("123", True), (123.0, False), (True, False), (12, False)])
+def test_an_index_may_number_its_documents(make: Make, id: object, is_packed: bool) -> None:
+    doc = json.dumps({"id": id, "contents": "the text"})
+    assert texts_of(load_candidates(make([record(hit("123", doc=doc))]))) == {"123": "the text" if is_packed else doc}
+
+
 def test_without_scores_ranks_or_else_the_list_give_the_order(make: Make) -> None:
     for hits, order in (
         ([hit("a", None, rank=2), hit("b", None, rank=1)], ("b", "a")),
@@ -110,7 +116,7 @@ def test_queries_without_judgment_hits_or_record_are_counted_and_shown(make: Mak
     for expected in (
         "data: 1 queries have no judgment and are not evaluated",
         "data: 1 judged queries are not in the dataset's queries and are not evaluated",
-        "data: 1 of 3 documents judged above 0 (33.3%) are missing from the corpus",
+        "data: 1 of 3 judgments of grade 1 and up (33.3%) are of documents that the corpus lacks",
         "candidates: the first stage has nothing for 1 of 2 queries; they count as 0",
     ):
         assert any(expected in warning for warning in result.warnings), (expected, result.warnings)

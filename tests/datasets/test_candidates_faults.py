@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,13 @@ def test_a_list_that_is_no_utf8_and_a_truncated_gzip_name_their_place(tmp_path: 
     zipped.write_bytes(zipped.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"a\.json\.gz: cannot be read"):
         load_candidates(str(zipped))
+
+
+def test_a_pipe_is_refused_since_a_second_reading_would_miss_what_the_first_took(tmp_path: Path, make: Make) -> None:
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match=r"pipe\.json: is no regular file"):
+        load_candidates(str(pipe))
 
 
 def test_a_bomb_is_refused(tmp_path: Path) -> None:

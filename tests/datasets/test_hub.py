@@ -173,6 +173,31 @@ def test_a_relevance_that_is_no_integer_is_an_error(load: Load, score: object) -
     assert "the score must be an integer" in load.message(mteb(judgments=jsonl([*JUDGMENTS, row])))
 
 
+def test_grades_under_another_name_are_an_error_and_not_all_1(load: Load) -> None:
+    rows = [{**row, "relevance": row["score"]} for row in JUDGMENTS]
+    for row in rows:
+        del row["score"]
+    message = load.message(mteb(judgments=jsonl(rows)))
+    assert ":1: there is no column 'score', and others could have the grades: relevance" in message
+
+
+@pytest.mark.parametrize("folder", ["a*", "a[b]c", "a?", "**"])
+def test_the_file_that_is_verified_is_the_one_that_is_read(load: Load, folder: str) -> None:
+    """`datasets` takes a path for a pattern."""
+    others = [load.cache / name for name in ("ab", "abc", "a1")]
+    for cache in others:
+        load(beir([{**row, "title": "other"} for row in DOCUMENTS]), BEIR)
+        load.cache.rename(cache)
+    load.cache = load.cache.parent / folder
+    load.cache.mkdir()
+    assert load(beir(), BEIR)["documents"]["d4"] == "Title 4 text number 4"
+
+
+def test_a_folder_that_datasets_would_take_for_a_chain_of_addresses_is_refused(load: Load) -> None:
+    load.cache = load.cache / "a::b"
+    assert "set dataset.cache_dir to another folder" in load.message(beir(), BEIR)
+
+
 def test_a_table_with_a_wrong_line_is_an_error(load: Load) -> None:
     for table, reason in (
         (TABLE + "q1\td1\n", "2 columns where the header has 3"),

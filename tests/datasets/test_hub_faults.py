@@ -153,9 +153,9 @@ def test_a_server_that_is_gone_or_never_answers_is_named(tmp_path: Path, listens
     refused = lonely.load(MTEB)
     lonely.kill()
     server.stop()
-    assert (refused["error"], refused["exit_code"]) == ("NotEvaluableError", 3)
-    assert "mteb/tiny at aaaaaaaaaaaa: its list of files: " in refused["message"]
-    assert "check the network and try again" in refused["message"]
+    assert (refused["error"], refused["exit_code"]) == ("UnreachableError", 3)
+    assert f"mteb/tiny at aaaaaaaaaaaa: its list of files: cannot reach {server.url} (" in refused["message"]
+    assert "check the network, and HF_ENDPOINT if it is set, and try again. Without" in refused["message"]
 
 
 @pytest.mark.parametrize("path", ["../../evil", "/etc/evil", "a/../../evil", "a//evil", "./evil"])

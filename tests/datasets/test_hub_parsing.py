@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.datasets.hub_cards import read_configs
-from rerank_eval.datasets.hub_files import HubFile, read_listing
+from rerank_eval.datasets.hub_listing import HubFile, read_listing
 from rerank_eval.datasets.hub_rows import parse_document, parse_judgment, parse_query
 from rerank_eval.errors import DataError
 from rerank_eval.fingerprint import fingerprint
@@ -62,6 +62,33 @@ def test_any_card_declares_patterns_by_config_and_split_or_is_an_error_that_name
             assert isinstance(config, str)
             assert all(isinstance(pattern, str) for paths in patterns.values() for pattern in paths)
     assert place == path
+
+
+def card(text: str, folder: Path) -> Path:
+    path = folder / "README.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+CONFIGS = "configs:\n- config_name: corpus\n  data_files: corpus.jsonl\n"
+
+
+def test_a_card_is_read_whatever_else_it_says(tmp_path: Path) -> None:
+    for line in ("date: 2023-02-30", "number: 9_9e999", "value: !x y", "same: &a [1]\nother: [*a, *a]"):
+        text = f"---\r\n{line}\n{CONFIGS}--- \n# A dataset\n---\n"
+        assert read_configs(card(text, tmp_path)) == {"corpus": {"train": ["corpus.jsonl"]}}
+    for text in ("", CONFIGS, f"---\n{CONFIGS}", "---\n" * 50_000, "\ufeff---\n---\n"):
+        assert read_configs(card(text, tmp_path)) == {}
+
+
+def test_a_card_that_would_take_long_is_refused(tmp_path: Path) -> None:
+    """Each would take minutes, or all memory."""
+    lists = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))
+    bomb = f"---\na0: &a0 x\n{lists}configs: *a29\n---\n"
+    with pytest.raises(DataError, match=r"README\.md: the list of configs has more than 100000 values"):
+        read_configs(card(bomb, tmp_path))
+    with pytest.raises(DataError, match=r"README\.md: the front matter has more than 524288 bytes"):
+        read_configs(card("---\n" + "a: b\n" * 200_000, tmp_path))
 
 
 NAMES = st.text("ab/*-.é😀 :#{'\"", max_size=5)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rerank_eval import evaluate
 from rerank_eval.components import make_component
 from rerank_eval.datasets.irds import load_irds
-from rerank_eval.errors import ConfigError, DataError, NotEvaluableError
+from rerank_eval.errors import ConfigError, DataError, NotEvaluableError, UnreachableError
 from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.settings import LatencySettings, Settings
@@ -162,7 +162,7 @@ def test_what_loading_found_is_in_the_report() -> None:
     )
     assert dataset.corpus.text("d5") == "x\ufffd\0中文"
     warnings = evaluate(dataset, BM25(), [NoReranker()], QUICK).warnings
-    for expected in ("1 queries have no judgment", "missing from the corpus", "no relevant document", "depth 9 asked"):
+    for expected in ("1 queries have no judgment", "the corpus lacks", "no relevant document", "depth 9 asked"):
         assert any(expected in warning for warning in warnings), (expected, warnings)
 
 
@@ -226,8 +226,29 @@ def test_a_download_that_fails_is_named_with_its_reason(tmp_path: Path, status: 
         finally:
             server.shutdown()
             thread.join()
-    with pytest.raises(NotEvaluableError, match=rf"cannot give the qrels of '{id}' \(ConnectionError: "):
+    with pytest.raises(
+        UnreachableError, match=rf"^cannot reach 127\.0\.0\.1 for the qrels of '{id}', which ir_datasets down"
+    ) as gone:
         load_irds(id)
+    assert gone.value.host == "127.0.0.1"
+
+
+def test_no_mirror_that_can_be_reached_is_one_error_and_no_line_of_the_package(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import ir_datasets
+    from ir_datasets.formats import TsvDocs, TsvQueries
+    from ir_datasets.util import Cache, Download, RequestsDownload
+
+    mirrors = [RequestsDownload(f"http://127.0.0.1:1/{name}") for name in ("one", "two")]
+    docs, queries = (
+        Cache(Download(mirrors, tmp_path / f"{name}.raw"), tmp_path / name) for name in ("docs", "queries")
+    )
+    id = f"rerank-eval-test-{next(numbers)}"
+    ir_datasets.registry.register(id, ir_datasets.Dataset(TsvDocs(docs), TsvQueries(queries)))
+    with pytest.raises(UnreachableError, match=r"^cannot reach 127\.0\.0\.1 for the queries of"):
+        load_irds(id)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_collection_of_the_package_is_evaluated_from_the_command_line(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rerank_eval import evaluate
 from rerank_eval.components import make_component
 from rerank_eval.datasets.triples import from_frame, load_triples
-from rerank_eval.errors import ConfigError, DataError, NotEvaluableError
+from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.candidates import Candidates
@@ -157,10 +157,17 @@ def test_a_log_without_relevance_has_no_judgments_and_is_evaluated_over_any_firs
         assert any("the queries have no judgments" in warning for warning in result.warnings)
 
 
-def test_a_table_without_rows_cannot_be_evaluated(make: Make) -> None:
-    for path in (make(["query,document,relevance"]), make([], "log.jsonl")):
-        with pytest.raises(NotEvaluableError, match="no query"):
-            evaluate(load_triples(path), Candidates(), [NoReranker()], QUICK)
+def test_columns_that_are_not_used_are_named_where_there_are_no_judgments(make: Make) -> None:
+    path = make(["question,passage,stars,label", "red,one,5,1"])
+    columns = {"query": "question", "document": "passage"}
+    dataset = load_triples(path, columns=columns)
+    assert dataset.load_report == LoadReport(unused_columns=("label", "stars"))
+    warnings = evaluate(dataset, Candidates(), [NoReranker()], QUICK).warnings
+    assert (
+        "data: columns not used: label, stars; if one has the judgments, name it: dataset.columns={relevance: label}"
+        in warnings
+    )
+    assert load_triples(path, columns={**columns, "relevance": "label"}).load_report == LoadReport()
 
 
 def test_a_frame_may_hold_the_types_of_pandas() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -169,6 +170,49 @@ def test_any_bytes_are_a_dataset_or_an_error_of_the_data(
         place = path
         assert {query.query_id for query in dataset.queries} <= set(orders_of(dataset))
     assert place == path
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        ("query,document,relevance\n", "log.csv", ": there is no row of data"),
+        ("", "log.jsonl", ": there is no row of data"),
+        ("query;document\nx;y\n", "log.csv", ":1: .* one cell, query;document; the separator must be a comma"),
+        ("query,document\nx,y\n", "log.tsv", ":1: .* one cell, query,document; the separator must be a comma"),
+        ("query,document\rx,y\r", "log.csv", r":1: a line ends with \\r alone"),
+        ("query\tdocument\rx\ty\r", "log.tsv", r":1: the lines end with \\r alone"),
+        ("query,r\xe9ponse\nx,y\n", "log.csv", ":1: the names of the columns are not UTF-8; save the file as UTF-8"),
+        (
+            "query,document\nx,\xe9t\xe9\n",
+            "log.csv",
+            r":2: not UTF-8; save the file as UTF-8: \['x', '\ufffdt\ufffd'\]",
+        ),
+        ("\xff\xfeq\0u\0\n\0", "log.csv", ": is UTF-16; save it as UTF-8"),
+    ],
+)
+def test_a_file_of_another_form_is_an_error_with_its_cure(tmp_path: Path, content: str, name: str, reason: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=rf"{name}{reason}"):
+        load_triples(str(path))
+
+
+def test_a_frame_without_rows_and_what_is_no_frame_are_refused() -> None:
+    frame = pd.DataFrame({"query": ["x"], "document": ["a"]})
+    with pytest.raises(DataError, match=r"^log: there is no row of data"):
+        from_frame(frame.head(0), "log")
+    for other in ([1], None, {"query": ["x"]}):
+        with pytest.raises(ConfigError, match=r"^the frame must be a pandas data frame, not "):
+            from_frame(other)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^log:1: 'relevance' must be an integer; write 1 for true and 0 for false"):
+        from_frame(frame.assign(relevance=[True]), "log")
+
+
+def test_a_pipe_is_refused_since_a_second_reading_would_wait_for_ever(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match=r"pipe\.csv: is no regular file"):
+        load_triples(str(pipe))
 
 
 def test_a_bomb_is_refused(make: Make) -> None:

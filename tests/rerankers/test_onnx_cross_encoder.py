@@ -102,6 +102,13 @@ def test_the_longest_text_is_what_the_files_say(
             OnnxCrossEncoder(folder, max_length=longest + 1)
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, "{", b"\xff"], ids=["nested", "truncated", "no text"])
+def test_settings_beside_the_model_that_are_no_json_are_named(folder: Path, content: str | bytes) -> None:
+    (folder / "config.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=rf"^{folder / 'config.json'}: no JSON: "):
+        OnnxCrossEncoder(folder)
+
+
 def test_a_score_that_is_no_number_makes_the_query_fail_by_name(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(tiny_onnx((float("nan"),)))
     scores = OnnxCrossEncoder(folder).score(REQUEST)

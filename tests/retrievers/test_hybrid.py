@@ -91,6 +91,13 @@ def test_every_retriever_is_asked_1000_deep_or_deeper_unless_it_has_a_depth_of_i
     assert (a.asked, b.asked) == ([1000, 2000], [2, 2])
 
 
+def test_every_retriever_is_asked_for_one_more_where_the_query_may_be_a_document_itself() -> None:
+    a, b = Fixed(FIRST), Fixed(SECOND)
+    hybrid = Hybrid({"a": a, "b": b}, depths={"b": 2})
+    hybrid.retrieve(replace(DATASET, removes_query_document=True), 5)
+    assert (a.asked, b.asked) == ([1001], [3])
+
+
 def test_a_query_that_one_of_them_lacks_is_ranked_by_the_others() -> None:
     hybrid = Hybrid({"a": FixedRetriever(without=["q000"]), "b": FixedRetriever(without=["q000", "q001"])})
     run = hybrid.retrieve(DATASET, 5)
