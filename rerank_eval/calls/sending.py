@@ -5,7 +5,6 @@ For httpx, and for httpx2, which some SDKs use instead; an SDK is given the clie
 
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -13,9 +12,12 @@ from typing import Any
 
 from rerank_eval.calls.keys import ApiKey, KeyFilter
 from rerank_eval.calls.types import AttemptFailedError, Reply
+from rerank_eval.clock import Clock
 
 LONGEST_REPLY = 64 * 2**20
 """Bytes; a rerank answer has a few hundred kilobytes at most."""
+
+_CLOCK = Clock()
 
 
 class Wire:
@@ -33,7 +35,7 @@ class Wire:
             """Hands out replies that are already read."""
 
             def send(self, request: Any, **options: Any) -> Any:
-                begun_ns = time.perf_counter_ns()
+                begun_ns = _CLOCK.now_ns()
                 return received.read(super().send(request, **options | {"stream": True}), begun_ns)
 
         self.client: Any = Client(limits=library.Limits(max_connections=None, max_keepalive_connections=64))
@@ -85,18 +87,18 @@ class _Received(threading.local):
     def __init__(self, library: ModuleType, key: ApiKey | None) -> None:
         self._library = library
         self._key = key
-        self._deadline = 0.0
+        self._deadline_ns = 0
         self.reply: Reply | None = None
 
     def expect(self, timeout_s: float) -> None:
         self.reply = None
-        self._deadline = time.monotonic() + timeout_s
+        self._deadline_ns = _CLOCK.now_ns() + int(timeout_s * 1e9)
 
     def read(self, response: Any, begun_ns: int) -> Any:
         """Return the response with its content read, decoded and free of the key; keep it with the time since `begun_ns`."""
         try:
             content = b"".join(self._until_deadline(response))
-            nanoseconds = time.perf_counter_ns() - begun_ns
+            nanoseconds = _CLOCK.now_ns() - begun_ns
         finally:
             response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -112,7 +114,7 @@ class _Received(threading.local):
         size = 0
         for chunk in response.iter_bytes():
             size += len(chunk)
-            if time.monotonic() > self._deadline:
+            if _CLOCK.now_ns() > self._deadline_ns:
                 raise self._library.ReadTimeout("the reply took too long")
             if size > LONGEST_REPLY:
                 raise self._library.DecodingError("the reply is too long")
