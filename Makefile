@@ -25,7 +25,7 @@ gate: $(VENV)/.demo
 	$(BIN)/python -m rerank_eval compare experiments/baselines/helpdesk.json reports/gate/quickstart/helpdesk/*Z
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not browser" --numprocesses auto --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -m "not slow and not browser" --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow and not browser"

@@ -4,7 +4,7 @@ import gzip
 import io
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,15 @@ def test_a_query_that_is_not_answered_fails_alone_and_is_counted(tmp_path: Path)
     assert "answered 500" in message
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """A shell starts background jobs with SIGINT ignored, and Python then leaves it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_keeps_what_is_in_flight_and_waits_for_nothing(tmp_path: Path) -> None:
     main = threading.main_thread().ident
     assert main is not None
