@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import tokenizers
 
-from rerank_eval.onnx_models import bundled_model
+from rerank_eval.models.onnx_models import bundled_model
 from rerank_eval.types import Request
 
 Contender = Callable[[Request], list[float]]

@@ -15,8 +15,8 @@ import numpy as np
 from figures import Figure, report
 from numpy.typing import NDArray
 
-from rerank_eval.encoded_corpus import BLOCK, make_run
-from rerank_eval.exact_search import ExactSearch
+from rerank_eval.search.encoded_corpus import BLOCK, make_run
+from rerank_eval.search.exact_search import ExactSearch
 from rerank_eval.types import Query
 
 NUM_SINGLE = 20

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from rerank_eval import LatencySettings, Settings, evaluate
 from rerank_eval.datasets.beir_dir import load_beir_dir
+from rerank_eval.gate.verdicts import Judgement, Verdict, judge
 from rerank_eval.paired import Column
 from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.rerankers.bge_small import BGESmall
@@ -35,7 +36,6 @@ from rerank_eval.result_reading import read_recorded
 from rerank_eval.results import write_result
 from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.statistics import mean_intervals
-from rerank_eval.verdicts import Judgement, Verdict, judge
 
 DEPTHS = (10, 20, 30, 50, 100)
 MEASURES = ("nDCG@10", "RR@10", "AP@100")

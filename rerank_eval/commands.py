@@ -16,18 +16,18 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
 
         return run_report(arguments)
     if name == "check-data":
-        from rerank_eval.check_data import run_check_data
+        from rerank_eval.check_data.command import run_check_data
 
         return run_check_data(arguments)
     if name == "verify":
+        from rerank_eval.conformance.command import run_verify
         from rerank_eval.hardware import vector_instructions
-        from rerank_eval.verify import run_verify
 
         return run_verify(arguments, vector_instructions() or ())
     if name == "store":
         from rerank_eval.store_command import run_store
 
         return run_store(arguments)
-    from rerank_eval.gate_commands import run_baseline, run_compare
+    from rerank_eval.gate.commands import run_baseline, run_compare
 
     return run_compare(arguments) if name == "compare" else run_baseline(arguments)

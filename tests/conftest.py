@@ -197,7 +197,7 @@ def tiny_encoder_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundled_cross_encoder() -> Path:
-    from rerank_eval.onnx_models import bundled_model
+    from rerank_eval.models.onnx_models import bundled_model
 
     return bundled_model("reranker_en")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rerank_eval.blocks import complete_blocks
 from rerank_eval.cache import PARTS, build_folder, cache_root, index_folder, intact_parts, is_intact, keep_part
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import SilentProgress
+from rerank_eval.search.blocks import complete_blocks
 from tests.conftest import RunPython
 
 Damage = Callable[[Path], object]

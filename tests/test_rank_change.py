@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_eval.baseline import format_baseline
-from rerank_eval.compare import compare
 from rerank_eval.errors import NotComparableError
+from rerank_eval.gate.baseline import format_baseline
+from rerank_eval.gate.compare import compare
 from rerank_eval.rank_change import RANK_CHANGE_MEASURES, RBO_PERSISTENCE, compare_run
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint

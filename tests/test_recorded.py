@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from rerank_eval import LatencySettings
-from rerank_eval.baseline import write_baseline
 from rerank_eval.errors import DataError
+from rerank_eval.gate.baseline import write_baseline
 from rerank_eval.result_reading import find_results, read_documents, read_queries, read_recorded
 from tests.gate_results import write_small_result
 

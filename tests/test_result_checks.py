@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rerank_eval.baseline import format_baseline
 from rerank_eval.errors import DataError, RerankEvalError
+from rerank_eval.gate.baseline import format_baseline
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.result_reading import read_recorded

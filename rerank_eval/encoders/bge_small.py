@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_eval.onnx_models import BUNDLED_SHA256, OnnxEncoder, bundled_model, is_truncated
+from rerank_eval.models.onnx_models import BUNDLED_SHA256, OnnxEncoder, bundled_model, is_truncated
 from rerank_eval.protocols import EncodedTexts
 
 _FOLDER = "bge_small_en"

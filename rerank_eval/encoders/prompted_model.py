@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
+from rerank_eval.models.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
 
 
 class ModelSettings(NamedTuple):

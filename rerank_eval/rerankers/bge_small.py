@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rerank_eval.encoders.bge_small import QUERY_PROMPT
 from rerank_eval.encoders.bge_small import BGESmall as Encoder
-from rerank_eval.onnx_models import is_truncated
+from rerank_eval.models.onnx_models import is_truncated
 from rerank_eval.types import Request, Scores, Usage
 
 

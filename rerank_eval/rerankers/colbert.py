@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.torch_models import (
+from rerank_eval.models.torch_models import (
     check_length,
     find_model,
     import_torch,

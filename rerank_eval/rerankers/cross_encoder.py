@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
+from rerank_eval.models.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
 from rerank_eval.types import Request, Scores, Usage
 
 

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.rerankers.pair_prompt import PairPrompt
-from rerank_eval.torch_models import (
+from rerank_eval.models.torch_models import (
     best_device,
     check_length,
     find_model,
@@ -17,6 +16,7 @@ from rerank_eval.torch_models import (
     torch_dtype,
     torch_environment,
 )
+from rerank_eval.rerankers.pair_prompt import PairPrompt
 from rerank_eval.types import Request, Scores, Usage
 
 

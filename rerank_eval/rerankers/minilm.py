@@ -1,6 +1,6 @@
 """The bundled cross-encoder: cross-encoder/ms-marco-MiniLM-L-12-v2 (Apache-2.0), int8, on the CPU."""
 
-from rerank_eval.onnx_models import bundled_model
+from rerank_eval.models.onnx_models import bundled_model
 from rerank_eval.rerankers.onnx_cross_encoder import OnnxCrossEncoder
 
 

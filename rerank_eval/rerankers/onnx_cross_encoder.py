@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_eval.errors import ConfigError, DataError
-from rerank_eval.onnx_models import OnnxEncoder, is_truncated
+from rerank_eval.models.onnx_models import OnnxEncoder, is_truncated
 from rerank_eval.types import Request, Scores, Usage
 
 

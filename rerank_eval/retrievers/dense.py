@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_eval.best_candidates import Hits
 from rerank_eval.cache import index_folder
 from rerank_eval.corpus import Corpus
-from rerank_eval.encoded_corpus import OfLastCorpus, encode_corpus, make_run, rank_ids
-from rerank_eval.encoded_queries import QueryEncoder
 from rerank_eval.errors import ConfigError, nearest
-from rerank_eval.exact_search import ExactSearch
 from rerank_eval.findings import Findings, SearchRecall
 from rerank_eval.fingerprint import class_name
-from rerank_eval.hnsw import HNSWIndex, HNSWSettings
 from rerank_eval.protocols import Progress, SilentProgress, TextEncoder
+from rerank_eval.search.best_candidates import Hits
+from rerank_eval.search.encoded_corpus import OfLastCorpus, encode_corpus, make_run, rank_ids
+from rerank_eval.search.encoded_queries import QueryEncoder
+from rerank_eval.search.exact_search import ExactSearch
+from rerank_eval.search.hnsw import HNSWIndex, HNSWSettings
+from rerank_eval.search.vector_kinds import DenseVectors
 from rerank_eval.types import Dataset, Run
-from rerank_eval.vector_kinds import DenseVectors
 
 _DTYPES = ("float16", "float32")
 _INDEXES = ("exact", "hnsw")

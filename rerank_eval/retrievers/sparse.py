@@ -7,14 +7,14 @@ from scipy.sparse import csr_array
 
 from rerank_eval.cache import index_folder
 from rerank_eval.corpus import Corpus
-from rerank_eval.encoded_corpus import OfLastCorpus, encode_corpus, make_run, rank_ids
-from rerank_eval.encoded_queries import QueryEncoder
 from rerank_eval.findings import Findings
 from rerank_eval.fingerprint import class_name
 from rerank_eval.protocols import Progress, SilentProgress, TextEncoder
-from rerank_eval.sparse_search import SparseSearch
+from rerank_eval.search.encoded_corpus import OfLastCorpus, encode_corpus, make_run, rank_ids
+from rerank_eval.search.encoded_queries import QueryEncoder
+from rerank_eval.search.sparse_search import SparseSearch
+from rerank_eval.search.vector_kinds import SparseWeights
 from rerank_eval.types import Dataset, Run
-from rerank_eval.vector_kinds import SparseWeights
 
 
 class _Index(NamedTuple):

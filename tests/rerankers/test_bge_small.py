@@ -1,6 +1,6 @@
 import pytest
 
-from rerank_eval.onnx_models import BUNDLED_SHA256
+from rerank_eval.models.onnx_models import BUNDLED_SHA256
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.types import Document, Query, Request
 

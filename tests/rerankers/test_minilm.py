@@ -1,7 +1,7 @@
 import pytest
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.onnx_models import BUNDLED_SHA256
+from rerank_eval.models.onnx_models import BUNDLED_SHA256
 from rerank_eval.rerankers.minilm import MiniLM
 from rerank_eval.types import Document, Query, Request
 

@@ -17,7 +17,7 @@ from rerank_eval.errors import DataError, NotEvaluableError
 from rerank_eval.findings import Findings
 from rerank_eval.protocols import EncodedTexts
 from rerank_eval.retrievers.sparse import Sparse
-from rerank_eval.sparse_search import SparseSearch
+from rerank_eval.search.sparse_search import SparseSearch
 from rerank_eval.types import Dataset, Query, Ranking
 from tests.encoders.tiny_models import save_splade
 from tests.fakes import Recorder, make_dataset

@@ -1,0 +1,1 @@
+"""`check-data`: what a dataset holds, and what is wrong with it."""

@@ -1,0 +1,1 @@
+"""`verify`: known configurations run on this machine, their values compared with known figures."""

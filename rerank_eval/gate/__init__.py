@@ -1,0 +1,1 @@
+"""`compare` and `baseline`: results -> a verdict. Reads result files, nothing else."""
