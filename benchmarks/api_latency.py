@@ -23,7 +23,7 @@ def measure(name: str, reranker: Cohere | HttpRerank, concurrency: int) -> None:
     requests = [make_request(f"q{i}", f"query {i} {concurrency}", documents) for i in range(20 * concurrency)]
     with ThreadPoolExecutor(concurrency) as pool:
         calls = [scores.calls[0] for scores in pool.map(reranker.score, requests)]
-    p50 = statistics.median(call.nanoseconds for call in calls) / 1e6
+    p50 = statistics.median(call.nanoseconds for call in calls if call.nanoseconds is not None) / 1e6
     most = max(call.concurrency for call in calls)
     print(f"{name}, up to {most} in flight: p50 {p50:.1f} ms, {p50 - 1000 * DELAY_S:+.1f} ms")
 

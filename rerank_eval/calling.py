@@ -4,8 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from rerank_eval.calls.batches import check_kept
 from rerank_eval.calls.prices import Prices
 from rerank_eval.latency import LatencySample
+from rerank_eval.parts import all_parts
+from rerank_eval.protocols import CallingReranker
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
 from rerank_eval.types import Scores
@@ -14,16 +17,19 @@ _MOST_FAULTS = 5
 
 
 def recorded_samples(system: System, answers: Answers) -> list[LatencySample]:
-    """Return one sample per query and depth asked: the time of its calls, one after the other, without waits and retries."""
+    """Return one sample per query and depth asked: the time of its calls, one after the other, without waits and retries.
+
+    None for a query of which a call was asked in a batch.
+    """
     found = [
-        (depth, query_id, scores.calls)
+        (depth, query_id, [call.nanoseconds for call in scores.calls])
         for (depth, query_id), scores in sorted(answers.scores.items(), key=lambda item: item[0])
         if scores.is_timed
     ]
     return [
-        LatencySample(query_id, system.name, depth, sum(call.nanoseconds for call in calls), position)
-        for position, (depth, query_id, calls) in enumerate(found)
-        if calls
+        LatencySample(query_id, system.name, depth, sum(known), position)
+        for position, (depth, query_id, times) in enumerate(found)
+        if (known := [time for time in times if time is not None]) and len(known) == len(times)
     ]
 
 
@@ -34,12 +40,21 @@ def describe_recording(system: System, answers: Answers) -> list[str]:
         return []
     if not all(scores.is_timed for scores in answers.scores.values() if scores.calls):
         return [f"{system.name}: its latency is not known: its {len(calls)} calls are not all that takes time"]
-    times = sorted(call.started for call in calls)
-    most = max(call.concurrency for call in calls)
-    return [
-        f"{system.name}: its latency is recorded, from {len(calls)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
-        "waits and retries are not in it"
-    ]
+    timed = [call for call in calls if call.nanoseconds is not None]
+    sentences = []
+    if len(timed) < len(calls):
+        sentences.append(
+            f"{system.name}: {len(calls) - len(timed)} of its {len(calls)} calls were asked in batches, and so there is no latency for "
+            f"{'their queries' if timed else 'it'}"
+        )
+    if timed:
+        times = sorted(call.started for call in timed)
+        most = max(call.concurrency for call in timed)
+        sentences.append(
+            f"{system.name}: its latency is recorded, from {len(timed)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
+            "waits and retries are not in it"
+        )
+    return sentences
 
 
 def describe_faults(faults: Mapping[tuple[str, str], int]) -> list[str]:
@@ -53,6 +68,30 @@ def describe_faults(faults: Mapping[tuple[str, str], int]) -> list[str]:
         + ("" if len(found) <= _MOST_FAULTS else f", and {len(found) - _MOST_FAULTS} kinds more")
         for provider, found in by_provider.items()
     ]
+
+
+def describe_waiting(waiting: Mapping[tuple[str, str], int]) -> list[str]:
+    """Return a sentence for each provider that has questions in batches which were not fetched."""
+    by_provider: dict[str, dict[str, int]] = {}
+    for (provider, batch), count in sorted(waiting.items()):
+        by_provider.setdefault(provider, {})[batch] = count
+    return [
+        f"{provider}: {sum(batches.values())} questions are still out in the batches {', '.join(batches)}; they are paid for, and the "
+        "same command fetches their answers"
+        for provider, batches in by_provider.items()
+    ]
+
+
+def check_batches(systems: Iterable[System], keeps: bool) -> None:
+    """Check that a system which asks in batches has a store.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    for system in systems:
+        for _, part in all_parts(system.name, system.reranker):
+            if isinstance(part, CallingReranker):
+                check_kept(part.endpoint, keeps)
 
 
 def cost_usd(prices: Prices, answers: Iterable[Scores]) -> float | None:

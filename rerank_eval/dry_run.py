@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from rerank_eval.calling import check_batches
 from rerank_eval.calls.dry_run import DryCalls
 from rerank_eval.calls.prices import Prices, read_prices
 from rerank_eval.candidates import shown_to
@@ -52,6 +53,7 @@ def estimate_calls(
     settings = settings or Settings()
     progress = progress or SilentProgress()
     systems = [system.on(dataset) for system in make_systems(rerankers)]
+    check_batches(systems, settings.store_path is not None)
     evaluation = prepare(dataset, retriever, settings, progress)
     prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
     is_there = settings.store_path is not None and settings.store_path.exists()

@@ -28,7 +28,9 @@ class KeptRow(NamedTuple):
 
     @property
     def group(self) -> tuple[str, str]:
-        """What it is counted under: provider and model, or the system."""
+        """What it is counted under: provider and model, or the system; apart where the answer is still to be fetched."""
+        if self.kind == "calls" and isinstance(self.answer, dict) and self.answer.keys() == {"batch"}:
+            return self.names[0], f"{self.names[1]} (out in a batch)"
         return self.names if self.kind == "calls" else (self.names[0], "")
 
 

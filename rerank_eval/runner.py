@@ -5,7 +5,14 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
-from rerank_eval.calling import describe_faults, describe_recording, local, recorded_samples
+from rerank_eval.calling import (
+    check_batches,
+    describe_faults,
+    describe_recording,
+    describe_waiting,
+    local,
+    recorded_samples,
+)
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.prices import Prices, read_prices
@@ -90,6 +97,7 @@ def evaluate(
     provenance = describe_provenance()
     check_dataset(dataset)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
+    check_batches(systems, settings.store_path is not None)
     for (
         system
     ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
@@ -102,7 +110,7 @@ def evaluate(
     with _open_store(settings, progress) as store:
         if store is not None and store.moved_aside is not None:
             progress.note(f"the store could not be read and was moved aside to {store.moved_aside}; starting a new one")
-        client = ApiClient(store, Budget(prices, settings.budget_usd))
+        client = ApiClient(store, Budget(prices, settings.budget_usd), note=progress.note)
         systems = [system.asking(client) for system in systems]
         try:
             _ask_all(evaluation, systems, store, progress, passes)
@@ -147,7 +155,8 @@ def evaluate(
             store,
         )
         + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
-        + describe_faults(client.faults),
+        + describe_faults(client.faults)
+        + describe_waiting(client.waiting),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
         provenance={**provenance, "finished": utc_now()},
         scores=[row for item in evaluated for row in item.rows],

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -184,8 +184,16 @@ class Store:
         Raises:
             StoreError: as `put`.
         """
-        row = (key, provider, model, answer, checksum_of(key, answer))
-        self._write_or_start_anew("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)", [row], synchronous="FULL")
+        self.put_calls(provider, model, {key: answer})
+
+    def put_calls(self, provider: str, model: str, answers: Mapping[str, str]) -> None:
+        """Write several by their keys, all or none, as `put_call` does.
+
+        Raises:
+            StoreError: as `put`.
+        """
+        rows = [(key, provider, model, answer, checksum_of(key, answer)) for key, answer in answers.items()]
+        self._write_or_start_anew("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)", rows, synchronous="FULL")
 
     def delete(self, table: str, keys: Sequence[str]) -> None:
         """Remove rows of one of `TABLES`, all or none, and give their space back to the disk.

@@ -239,13 +239,13 @@ class Usage:
 
 
 class CallTiming(NamedTuple):
-    """How long one call of a provider took: the successful attempt alone, without waiting or retries.
+    """How long one call of a provider took: the successful attempt alone, without waiting or retries; None where it was asked in a batch.
 
     `started` is its time of day (UTC, ISO 8601), `concurrency` how many attempts, it included, were in flight; `reused` marks an answer
     that was asked for earlier. `provider`, `model` and `usage` say what was billed.
     """
 
-    nanoseconds: int
+    nanoseconds: int | None
     started: str
     concurrency: int
     reused: bool

@@ -30,9 +30,10 @@ class Budget:
         Raises:
             ConfigError: there is one, and no price for the model.
         """
-        if self._limit_usd is not None and not self._prices.of(endpoint.provider, endpoint.model):
+        provider = endpoint.billed_as(endpoint.asks_in_batches)
+        if self._limit_usd is not None and not self._prices.of(provider, endpoint.model):
             raise ConfigError(
-                f"budget.usd is set, and there is no price for {endpoint.provider} {endpoint.model}; add it to the prices, or unset the budget"
+                f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it to the prices, or unset the budget"
             )
 
     def reserve(self, endpoint: Endpoint, body: Body) -> float:
@@ -41,7 +42,8 @@ class Budget:
         Raises:
             BudgetError: it would pass the limit.
         """
-        most = self._prices.usd(endpoint.provider, endpoint.model, endpoint.estimate(body)) or 0.0
+        provider = endpoint.billed_as(endpoint.asks_in_batches)
+        most = self._prices.usd(provider, endpoint.model, endpoint.estimate(body)) or 0.0
         with self._lock:
             if self._limit_usd is not None and self._committed + most > self._limit_usd:
                 raise BudgetError(
@@ -51,9 +53,9 @@ class Budget:
             self._committed += most
         return most
 
-    def settle(self, endpoint: Endpoint, reserved: float, usage: Usage) -> None:
+    def settle(self, endpoint: Endpoint, reserved: float, usage: Usage, in_batch: bool = False) -> None:
         """Replace what was set aside by what the call did cost, where that is known."""
-        cost = self._prices.usd(endpoint.provider, endpoint.model, usage)
+        cost = self._prices.usd(endpoint.billed_as(in_batch), endpoint.model, usage)
         with self._lock:
             self._committed += (reserved if cost is None else cost) - reserved
             self.spent_usd += cost or 0.0

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
+from rerank_eval.calls.claude_batches import ClaudeBatches
 from rerank_eval.calls.keys import ApiKey, check_url
 from rerank_eval.calls.rerank_answers import estimate_tokens, find, find_count
 from rerank_eval.calls.sending import Wire
-from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.settings import BatchSettings, CallSettings
 from rerank_eval.calls.types import Body, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError, RerankerError, shortened
 from rerank_eval.types import Usage
@@ -32,13 +33,14 @@ class Claude:
         thinking_tokens: int = 0,
         effort: str | None = None,
         cache_prompt: bool = False,
+        batch: Mapping[str, Any] | None = None,
         calls: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the client; nothing is sent.
 
         `thinking` and `effort` are sent as they are, None is the model's own default; `thinking_tokens` is what an answer may have for
         thinking, above what the answer itself needs. `cache_prompt` asks for what the model is told, which is the same in every question,
-        to be cached; a model has a least length for that.
+        to be cached; a model has a least length for that. `batch` says whether questions go in message batches, at half the price.
 
         Raises:
             MissingExtraError: anthropic is not installed.
@@ -60,7 +62,16 @@ class Claude:
         sender = _Sender(url, key)
         settings = CallSettings.read(calls)
         self.endpoint = Endpoint(
-            "anthropic", model, f"{url}/v1/messages", sender.send, _read_usage, _estimate, key, settings, _imagine
+            "anthropic",
+            model,
+            f"{url}/v1/messages",
+            sender.send,
+            _read_usage,
+            _estimate,
+            key,
+            settings,
+            _imagine,
+            sender.batches(BatchSettings.read(batch)),
         )
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:
@@ -116,6 +127,9 @@ class _Sender:
         self._client = anthropic.Anthropic(
             api_key=key.reveal(), base_url=base_url, max_retries=0, http_client=self._wire.client
         )
+
+    def batches(self, settings: BatchSettings) -> ClaudeBatches:
+        return ClaudeBatches(self._client, self._wire, settings)
 
     def send(self, body: Body, timeout_s: float) -> Reply:
         return self._wire.exchange(lambda: self._client.messages.create(**body, timeout=timeout_s), timeout_s)

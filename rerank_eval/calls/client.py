@@ -8,28 +8,42 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from rerank_eval.calls.batches import BatchDesks, check_kept
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
-from rerank_eval.calls.types import Answer, AnswerKeeper, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
+from rerank_eval.calls.types import (
+    Answer,
+    AnswerKeeper,
+    Attempt,
+    AttemptFailedError,
+    Body,
+    Endpoint,
+    Outcome,
+    Reply,
+    call_key,
+    read_batch,
+)
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
 
 Check = Callable[[Any], object]
+_NO_DEADLINE_S = 1e8
+"""A batch takes as long as it takes."""
 
 
 class _Sent(NamedTuple):
     """One attempt as it went: what came of it, when it was sent, and how long it took."""
 
-    outcome: Reply | AttemptFailedError
+    outcome: Outcome
     sent_ns: int
-    nanoseconds: int
+    nanoseconds: int | None
     started: str
     concurrency: int
 
 
-def _maybe_billed(outcome: Reply | AttemptFailedError) -> bool:
+def _maybe_billed(outcome: Outcome) -> bool:
     """Return whether a failed attempt may have cost something: the work may have been done, a refusal is free."""
     return 200 <= outcome.status < 300 if isinstance(outcome, Reply) else outcome.maybe_billed
 
@@ -42,9 +56,13 @@ class ApiClient:
     """
 
     def __init__(
-        self, keeper: AnswerKeeper | None = None, budget: Budget | None = None, clock: Clock | None = None
+        self,
+        keeper: AnswerKeeper | None = None,
+        budget: Budget | None = None,
+        clock: Clock | None = None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take where answers are kept, None for nowhere, and the budget, None for one without a limit."""
+        """Take where answers are kept, None for nowhere, the budget, None for one without a limit, and who is told what batches do."""
         self._keeper = keeper
         self._budget = budget or Budget(Prices())
         self._clock = clock or Clock()
@@ -55,12 +73,23 @@ class ApiClient:
         self._paces: dict[tuple[str, str], Pace] = {}
         self._accepting: set[tuple[str, str]] = set()
         self._in_flight = 0
-        self.faults: Counter[tuple[str, str]] = Counter()
+        self._faults: Counter[tuple[str, str]] = Counter()
+        self._desks = BatchDesks(keeper, self._clock, self._stopped, note)
+
+    @property
+    def faults(self) -> Counter[tuple[str, str]]:
         """How often each (provider, fault) came, retried or not."""
+        return self._faults + self._desks.faults
+
+    @property
+    def waiting(self) -> Counter[tuple[str, str]]:
+        """How many questions are out in each (provider, batch)."""
+        return self._desks.waiting
 
     def stop(self) -> None:
-        """End all waits: nothing more is sent, what is in flight is still received and kept."""
+        """End all waits: nothing more is sent, what is in flight is still received and kept; what is out in a batch stays there."""
         self._stopped.set()
+        self._desks.stop()
 
     def ask(self, endpoint: Endpoint, body: Body, check: Check, sample: int = 0) -> Answer:
         """Return the provider's answer; see `types.Calls.ask`.
@@ -96,20 +125,31 @@ class ApiClient:
         self.stop()
 
     def _find_or_ask(self, key: str, endpoint: Endpoint, body: Body, check: Check) -> Answer:
-        kept = self._find(key, check)
-        if kept is None:
-            self._budget.check_known(endpoint)
-            kept = self._ask_until_answered(key, endpoint, body)
-            check(kept.body)
-            if self._keeper is not None:
-                self._keeper.put_call(key, endpoint.provider, endpoint.model, kept.encode())
-        self._accepting.add((endpoint.url, endpoint.model))
-        return replace(kept, provider=endpoint.provider, model=endpoint.model)
-
-    def _find(self, key: str, check: Check) -> Answer | None:
-        """Return the kept answer; None where there is none that can be used."""
         text = None if self._keeper is None else self._keeper.get_call(key)
-        if text is None:
+        answer = self._read_kept(text, check)
+        if answer is None:
+            check_kept(endpoint, self._keeper is not None)
+            self._budget.check_known(endpoint)
+            batch = None if endpoint.batches is None else read_batch(text)
+            answer = self._ask_until_answered(key, endpoint, body, batch)
+            try:
+                check(answer.body)
+            except RerankerError:
+                if answer.in_batch:  # otherwise its batch would be fetched for it again
+                    self._keep(key, endpoint, answer)
+                raise
+            self._keep(key, endpoint, answer)
+        self._accepting.add((endpoint.url, endpoint.model))
+        return replace(answer, provider=endpoint.billed_as(answer.in_batch), model=endpoint.model)
+
+    def _keep(self, key: str, endpoint: Endpoint, answer: Answer) -> None:
+        if self._keeper is not None:
+            self._keeper.put_call(key, endpoint.provider, endpoint.model, answer.encode())
+
+    @staticmethod
+    def _read_kept(text: str | None, check: Check) -> Answer | None:
+        """Return the kept answer; None where there is none that can be used."""
+        if text is None or read_batch(text) is not None:
             return None
         try:
             answer = Answer.decode(text)
@@ -118,7 +158,8 @@ class ApiClient:
             return None
         return answer
 
-    def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body) -> Answer:
+    def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body, batch: str | None) -> Answer:
+        """Return the answer; `batch` is where the question is out already, which counts as the first attempt."""
         attempts: list[Attempt] = []
         begun_ns = self._clock.now_ns()
         waited_s = 0.0
@@ -132,14 +173,17 @@ class ApiClient:
             self._clock.wait(seconds, self._stopped)
 
         def attempt() -> Answer:
-            return self._attempt(endpoint, body, attempts, waited_s)
+            return self._attempt(key, endpoint, body, attempts, waited_s, None if attempts else batch)
 
+        settings = endpoint.settings
+        if batch is not None or endpoint.asks_in_batches:
+            settings = replace(settings, deadline_s=_NO_DEADLINE_S)
         try:
-            return retrying(endpoint.settings, key, elapsed_s, sleep)(attempt)
+            return retrying(settings, key, elapsed_s, sleep)(attempt)
         except TryAgainError as error:
             fault = f"{error}"
         except NotAcceptedError as error:
-            if (endpoint.url, endpoint.model) in self._accepting:
+            if (endpoint.url, endpoint.model) in self._accepting or self._desks.has_accepted(endpoint):
                 raise
             fault = f"{error}; it has accepted none yet, so the settings are more likely wrong than this query"
             raise RefusedError(fault) from None
@@ -147,14 +191,23 @@ class ApiClient:
             f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
         )
 
-    def _attempt(self, endpoint: Endpoint, body: Body, attempts: list[Attempt], waited_s: float) -> Answer:
-        """Return the answer of one attempt, which is added to `attempts`, also when it fails."""
+    def _attempt(
+        self, key: str, endpoint: Endpoint, body: Body, attempts: list[Attempt], waited_s: float, batch: str | None
+    ) -> Answer:
+        """Return the answer of one attempt, which is added to `attempts`, also when it fails; `batch` is where it is to be fetched."""
         pace = self._pace(endpoint)
         estimated_tokens = endpoint.estimate(body).input_tokens
-        waited_s += pace.wait_for_turn(estimated_tokens or 0)
+        desk = self._desks.of(endpoint) if batch is not None or endpoint.asks_in_batches else None
+        if desk is None:
+            waited_s += pace.wait_for_turn(estimated_tokens or 0)
         self._check_going()
-        reserved = self._budget.reserve(endpoint, body)
-        sent = self._send(endpoint, body)
+        reserved = 0.0 if batch is not None else self._budget.reserve(endpoint, body)
+        if desk is None:
+            sent = self._send(lambda: endpoint.send(body, endpoint.settings.timeout_s))
+        elif batch is None:
+            sent = self._send(lambda: desk.ask(key, body))
+        else:
+            sent = self._send(lambda: desk.fetch(key, batch))
         reply = sent.outcome if isinstance(sent.outcome, Reply) else None
         noted = Attempt(
             status=None if reply is None else reply.status,
@@ -170,7 +223,7 @@ class ApiClient:
             decoded = read_reply(endpoint, reply, self._clock.utc())
         except Exception as error:
             attempts.append(noted._replace(fault=f"{error}"))
-            self.faults[endpoint.provider, f"{error}"] += 1
+            self._faults[endpoint.provider, f"{error}"] += 1
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
             if not _maybe_billed(sent.outcome):
@@ -179,26 +232,29 @@ class ApiClient:
         attempts.append(noted)
         pace.accepted(sent.sent_ns, reply.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
-        self._budget.settle(endpoint, reserved, usage)
+        self._budget.settle(endpoint, reserved, usage, in_batch=desk is not None)
         return Answer(
             decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimated_tokens
         )
 
-    def _send(self, endpoint: Endpoint, body: Body) -> "_Sent":
+    def _send(self, send: Callable[[], Outcome]) -> "_Sent":
         with self._lock:
             self._in_flight += 1
             concurrency = self._in_flight
         started = self._clock.utc().isoformat(timespec="milliseconds")
         sent_ns = self._clock.now_ns()
-        outcome: Reply | AttemptFailedError
+        outcome: Outcome
         try:
-            outcome = reply = endpoint.send(body, endpoint.settings.timeout_s)
-            nanoseconds = reply.nanoseconds
+            outcome = send()
         except AttemptFailedError as error:
-            outcome, nanoseconds = error, self._clock.now_ns() - sent_ns
+            outcome = error
+        except RunStoppingError:
+            self._check_going()  # what ended the run says more than a batch that was left
+            raise
         finally:
             with self._lock:
                 self._in_flight -= 1
+        nanoseconds = outcome.nanoseconds if isinstance(outcome, Reply) else self._clock.now_ns() - sent_ns
         return _Sent(outcome, sent_ns, nanoseconds, started, concurrency)
 
     def _check_going(self) -> None:

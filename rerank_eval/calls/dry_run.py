@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, call_key
+from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, call_key, read_batch
 from rerank_eval.errors import RerankerError
 from rerank_eval.types import Usage
 
@@ -25,7 +25,7 @@ class KeptAnswers(Protocol):
 
 
 class Asked(NamedTuple):
-    """How many questions are answered from the store, and what would be sent and billed; `usd` is None where there is no price.
+    """How many questions are answered from the store, or are out in a batch, and what would be sent and billed; `usd` is None without a price.
 
     `is_whole` is False where what comes after the first answer of a query cannot be known.
     """
@@ -78,8 +78,9 @@ class DryCalls:
         kept = None if self._kept is None else self._kept.get_call(key)
         if kept is not None:
             self._asked = self._asked._replace(num_kept=self._asked.num_kept + is_new)
-            return Answer.decode(kept)
-        if is_new:
+            if read_batch(kept) is None:
+                return Answer.decode(kept)
+        elif is_new:
             self._count(endpoint, body)
         if endpoint.imagine is None:
             self.mark_partial()
@@ -96,7 +97,7 @@ class DryCalls:
         if estimate.input_tokens is not None:
             estimate = replace(estimate, input_tokens=round(estimate.input_tokens * self._factor(endpoint)))
         before = self._asked
-        cost = self._prices.usd(endpoint.provider, endpoint.model, estimate)
+        cost = self._prices.usd(endpoint.billed_as(endpoint.asks_in_batches), endpoint.model, estimate)
         usd = None if before.usd is None or cost is None else before.usd + cost
         self._asked = before._replace(usage=before.usage + estimate, usd=usd)
 
@@ -104,7 +105,7 @@ class DryCalls:
         model = endpoint.provider, endpoint.model
         if model not in self._factors:
             texts = [] if self._kept is None else self._kept.sample_calls(*model, _COMPARED)
-            answers = [Answer.decode(text) for text in texts]
+            answers = [Answer.decode(text) for text in texts if read_batch(text) is None]
             known = [answer for answer in answers if answer.estimated_tokens and answer.usage.input_tokens]
             if not known:
                 return 1.0

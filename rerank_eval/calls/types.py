@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from rerank_eval.calls.keys import ApiKey
-from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.settings import BatchSettings, CallSettings
 from rerank_eval.types import CallTiming, Usage
 
 SAMPLES_APART = 1000
@@ -23,12 +24,13 @@ class Reply(NamedTuple):
     """What came over the wire in one attempt, with every occurrence of the key removed; header names in lower case.
 
     `nanoseconds` is the time from sending the request to having read the whole reply; what an SDK does before and after is not in it.
+    It is None for what came in a batch.
     """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
-    nanoseconds: int
+    nanoseconds: int | None
 
 
 class AttemptFailedError(Exception):
@@ -41,6 +43,69 @@ class AttemptFailedError(Exception):
         """Say in a few words what went wrong."""
         super().__init__(fault)
         self.maybe_billed = maybe_billed
+
+
+Outcome = Reply | AttemptFailedError
+"""What came of one attempt."""
+
+
+class BatchState(Enum):
+    """How far a batch is; `GONE`: its results are not kept any more."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    GONE = "gone"
+
+
+class Batches(Protocol):
+    """How one provider answers many questions together; each of `send`, `look` and `fetch` is one attempt, as `Endpoint.send` is.
+
+    They raise AttemptFailedError.
+    """
+
+    settings: BatchSettings
+    most_bytes: int
+    """The sum of `size` over the questions of a batch is at most this."""
+
+    def size(self, body: Body) -> int:
+        """Return what a question takes, in bytes, with its answer."""
+        ...
+
+    def send(self, questions: Mapping[str, Body], timeout_s: float) -> Reply:
+        """Send a batch; each question has its key."""
+        ...
+
+    def look(self, batch: str, timeout_s: float) -> Reply:
+        """Ask how far a batch is."""
+        ...
+
+    def fetch(self, batch: str, timeout_s: float) -> Reply:
+        """Fetch the results of one that has ended."""
+        ...
+
+    def read_name(self, decoded: Any) -> str:
+        """Return the provider's name for the batch that was sent.
+
+        Raises:
+            AttemptFailedError: there is none.
+        """
+        ...
+
+    def read_state(self, decoded: Any) -> BatchState:
+        """Return how far a batch is.
+
+        Raises:
+            AttemptFailedError: the reply does not say.
+        """
+        ...
+
+    def read_results(self, content: bytes) -> dict[str, Outcome]:
+        """Return what came of each question.
+
+        Raises:
+            AttemptFailedError: the content is not whole, or no results.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -62,6 +127,23 @@ class Endpoint:
     key: ApiKey | None = None
     settings: CallSettings = field(default_factory=CallSettings)
     imagine: Callable[[Body], Any] | None = field(default=None, repr=False)
+    batches: Batches | None = field(default=None, repr=False)
+    """For a provider that has them, also where its settings do not ask for them: one that an earlier run sent is fetched all the same."""
+
+    @property
+    def asks_in_batches(self) -> bool:
+        """Whether questions are asked in batches."""
+        return self.batches is not None and self.batches.settings.queries is not None
+
+    @property
+    def concurrency(self) -> int:
+        """How many queries may be in flight at once."""
+        queries = None if self.batches is None else self.batches.settings.queries
+        return queries or self.settings.concurrency
+
+    def billed_as(self, in_batch: bool) -> str:
+        """Return the provider's name in the price list."""
+        return f"{self.provider}_batch" if in_batch else self.provider
 
 
 class Attempt(NamedTuple):
@@ -73,21 +155,22 @@ class Attempt(NamedTuple):
     status: int | None
     fault: str | None
     waited_s: float
-    nanoseconds: int
+    nanoseconds: int | None
     sent_bytes: int
     received_bytes: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A provider's answer: its decoded JSON, how long the successful attempt took, and what it took to get it.
+    """A provider's answer: its decoded JSON, how long the successful attempt took (None in a batch), and what it took to get it.
 
     `started` is the time of day (UTC, ISO 8601) of the successful attempt and `concurrency` how many attempts, it included, were then in
-    flight. `reused` marks one that was not asked for now. `provider` and `model` are not kept with it, since the question names them.
+    flight. `reused` marks one that was not asked for now. `provider`, as the price list names it, and `model` are not kept with it, since
+    the question names them.
     """
 
     body: Any
-    nanoseconds: int
+    nanoseconds: int | None
     started: str
     concurrency: int
     attempts: tuple[Attempt, ...]
@@ -97,6 +180,11 @@ class Answer:
     reused: bool = field(default=False, compare=False)
     provider: str = field(default="", compare=False)
     model: str = field(default="", compare=False)
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether it was asked in a batch, which has no latency and a price of its own."""
+        return self.nanoseconds is None
 
     @property
     def timing(self) -> CallTiming:
@@ -142,7 +230,7 @@ class Calls(Protocol):
 
 
 class AnswerKeeper(Protocol):
-    """Where answers are kept at once and for good; may be called from several threads."""
+    """Where answers are kept at once and for good, and in what batch a question is out; may be called from several threads."""
 
     def get_call(self, key: str) -> str | None:
         """Return the encoded answer, or None."""
@@ -152,8 +240,27 @@ class AnswerKeeper(Protocol):
         """Keep an encoded answer; it is on the disk when this returns."""
         ...
 
+    def put_calls(self, provider: str, model: str, answers: Mapping[str, str]) -> None:
+        """Keep several by their keys, all or none."""
+        ...
+
 
 def call_key(endpoint: Endpoint, body: Body, sample: int) -> str:
     """Return the key of a question: everything that is sent, and where to; the API key is no part of it."""
     question = [SCHEMA_VERSION, endpoint.provider, endpoint.model, endpoint.url, sample, body]
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+
+
+def encode_batch(batch: str) -> str:
+    """Return what is kept in the place of an answer while its question is out in a batch."""
+    return json.dumps({"batch": batch})
+
+
+def read_batch(kept: str | None) -> str | None:
+    """Return the batch that `encode_batch` wrote down; None for an answer, and for nothing."""
+    try:
+        fields = None if kept is None else json.loads(kept)
+    except ValueError:
+        return None
+    batch = fields.get("batch") if isinstance(fields, dict) and len(fields) == 1 else None
+    return batch if isinstance(batch, str) else None

@@ -34,7 +34,7 @@ class ChatReranker(ABC):
         check_integer("max_tokens", max_tokens, 1)
         self.name = name
         self.endpoint = chat.endpoint
-        self.concurrency = chat.endpoint.settings.concurrency
+        self.concurrency = chat.endpoint.concurrency
         """How many queries may be in flight; the questions of one query are asked one after the other."""
         self._chat = chat
         self._prompt = PromptFile(OWN / f"{self.own_prompt}.txt" if prompt is None else prompt)
