@@ -85,6 +85,9 @@ class FaultServer:
             def do_POST(self) -> None:
                 server._answer_request(self)
 
+            def do_GET(self) -> None:
+                server._answer_request(self)
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -94,8 +97,8 @@ class FaultServer:
 
     def _answer_request(self, handler: BaseHTTPRequestHandler) -> None:
         came = time.monotonic()
-        raw = handler.rfile.read(int(handler.headers["content-length"]))
-        body = json.loads(raw)
+        raw = handler.rfile.read(int(handler.headers.get("content-length", 0)))
+        body = json.loads(raw) if raw else None
         with self._lock:
             again = sum(asked.body == body for asked in self.asked) if len(self.asked) < 500 else 0
             headers = {name.lower(): value for name, value in handler.headers.items()}
@@ -105,7 +108,7 @@ class FaultServer:
         if how.drop:
             handler.close_connection = True
             return
-        content = self._answer(body) if how.content is None else how.content
+        content = self.right_answer(asked) if how.content is None else how.content
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         time.sleep(max(0.0, how.delay_s - (time.monotonic() - came)))
         handler.send_response(how.status)
@@ -117,6 +120,10 @@ class FaultServer:
             self._write(handler, data, how)
         except OSError:
             handler.close_connection = True  # the client gave up
+
+    def right_answer(self, asked: Asked) -> Any:
+        """What the request is answered where nothing goes wrong."""
+        return self._answer(asked.body)
 
     def _write(self, handler: BaseHTTPRequestHandler, data: bytes, how: Behaviour) -> None:
         if how.trickle_s:

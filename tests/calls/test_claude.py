@@ -100,12 +100,23 @@ def test_a_server_without_a_key_is_sent_none() -> None:
         ({"base_url": "api.anthropic.com"}, "base_url is"),
         ({"api_key_env": KEY}, "must be the name of an environment variable"),
         ({"calls": {"retries": 3}}, "calls has no setting 'retries'"),
+        ({"batch": {"size": 3}}, "batch has no setting 'size'"),
+        ({"batch": {"queries": 2.5}}, "batch.queries is 2.5; it must be an integer"),
+        ({"batch": {"queries": 5001}}, "batch.queries is 5001; it must be at most 5000"),
+        ({"batch": {"poll_s": 0}}, "batch.poll_s is 0; it must be a number above 0"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         Claude("claude-haiku-5-5", **settings)
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["claude-haiku-5-5", "claude-sonnet-5-5"])
+def test_a_batch_costs_half_whatever_is_billed(model: str) -> None:
+    prices = read_prices(CONF / "prices.yaml")
+    alone, together = prices.of("anthropic", model), prices.of("anthropic_batch", model)
+    assert together == {unit: pytest.approx(usd / 2) for unit, usd in alone.items()}
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-5-5", "claude-sonnet-5-5"])

@@ -1,0 +1,165 @@
+"""Message batches that go wrong: nothing is lost, nothing is paid for twice, and what comes to nothing is asked again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rerank_eval.dry_run import estimate_calls
+from rerank_eval.errors import ProviderBusyError, RefusedError
+from rerank_eval.kept import read_kept, summarise_kept
+from rerank_eval.runner import EvaluationStoppedError
+from tests.batch_runs import DATASET, NUM, deepest, make, run, settings_for
+from tests.batch_server import BatchServer, Rows, errored, first, is_create, is_fetch, is_look
+from tests.fakes import FixedRetriever
+from tests.fault_server import Behaviour
+
+pytest.importorskip("anthropic")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
+
+
+def change_one(change: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> Callable[[Rows, int], Rows]:
+    return lambda rows, number: rows if number else change(rows[0]) + rows[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda row: [{**row, "result": errored("overloaded_error")}], "answered 529"),
+        (lambda row: [{**row, "result": errored("api_error")}], "answered 500"),
+        (lambda row: [{**row, "result": {"type": "expired"}}], "expired in its batch"),
+        (lambda row: [{**row, "result": {"type": "canceled"}}], "was canceled in its batch"),
+        (lambda row: [{**row, "result": {"type": "new"}}], "has no result that is known in its batch"),
+        (lambda row: [], "its batch has no result for it"),
+        (lambda row: [{**row, "custom_id": "stranger"}], "its batch has no result for it"),
+    ],
+)
+def test_a_question_without_an_answer_is_asked_again_and_the_others_are_not(
+    change: Any, fault: str, tmp_path: Path
+) -> None:
+    with BatchServer(change=change_one(change)) as server:
+        found = run(make(server), tmp_path)
+    with BatchServer() as clean:
+        assert found.runs == run(make(clean), tmp_path / "clean").runs
+    assert [len(questions) for questions in server.questions] == [NUM, 1]
+    reliability = deepest(found).reliability
+    assert reliability is not None
+    assert reliability.retry_rate == pytest.approx(1 / NUM)
+    assert f"anthropic: 1 attempts of this run failed: 1 x {fault}" in found.warnings
+
+
+def test_a_question_that_is_not_accepted_fails_its_query_only(tmp_path: Path) -> None:
+    spoil = change_one(lambda row: [{**row, "result": errored("invalid_request_error", "too odd")}])
+    with BatchServer(change=spoil) as server:
+        found = run(make(server), tmp_path, max_error_rate=0.5)
+    assert len(server.questions) == 1
+    (failure,) = found.failures
+    assert "anthropic does not accept the request (400: too odd)" in failure
+
+
+def test_questions_of_which_none_is_accepted_end_the_run(tmp_path: Path) -> None:
+    def refuse(rows: Rows, _: int) -> Rows:
+        return [{**row, "result": errored("invalid_request_error")} for row in rows]
+
+    with BatchServer(change=refuse) as server, pytest.raises(EvaluationStoppedError, match="accepted none yet"):
+        run(make(server), tmp_path)
+    assert len(server.questions) == 1
+
+
+RETRY = {"retry-after": "0"}
+
+
+@pytest.mark.parametrize(
+    ("which", "fault"),
+    [
+        *[(is_look, fault) for fault in (Behaviour(500), Behaviour(429, {}, RETRY), Behaviour(drop=True))],
+        (is_look, Behaviour(content={"processing_status": "odd"})),
+        *[(is_fetch, fault) for fault in (Behaviour(500), Behaviour(drop=True), Behaviour(cut=300))],
+        *[(is_fetch, Behaviour(content=text)) for text in (b"<html>", b'{"custom_id": ', b"{}\n", b"")],
+    ],
+)
+def test_a_failed_look_loses_nothing(which: Any, fault: Behaviour, tmp_path: Path) -> None:
+    with BatchServer(first(which, fault, fault)) as server:
+        found = run(make(server), tmp_path)
+    assert found.status == "complete"
+    assert len(server.custom_ids) == NUM
+    assert sum(map(is_look, server.asked)) == 3
+    (said,) = [warning for warning in found.warnings if "attempts of this run failed" in warning]
+    assert "asked how far a batch is" in said
+
+
+@pytest.mark.parametrize(
+    "fault", [Behaviour(500, {}), Behaviour(529, {}), Behaviour(content=b"<html>"), Behaviour(content={"id": "../x"})]
+)
+def test_a_batch_that_is_not_taken_is_sent_again(fault: Behaviour, tmp_path: Path) -> None:
+    with BatchServer(first(is_create, fault)) as server:
+        found = run(make(server), tmp_path)
+    assert found.status == "complete"
+    assert len(server.custom_ids) == len(set(server.custom_ids)) == NUM
+    usage = deepest(found).usage
+    assert usage is not None
+    assert usage["retries"] == NUM
+
+
+def stop(server: BatchServer, tmp_path: Path, **changes: Any) -> EvaluationStoppedError:
+    with pytest.raises(EvaluationStoppedError) as caught:
+        run(make(server), tmp_path, **changes)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "num_looks"),
+    [(Behaviour(401), RefusedError, 1), (Behaviour(404), RefusedError, 1), (Behaviour(500), ProviderBusyError, 3)],
+)
+@pytest.mark.parametrize("queries", [NUM, None])
+def test_a_run_that_was_stopped_fetches_what_it_had_sent(
+    fault: Behaviour, cause: type, num_looks: int, queries: int | None, tmp_path: Path
+) -> None:
+    with BatchServer(first(is_look, *[fault] * num_looks)) as server:
+        stopped = stop(server, tmp_path)
+        assert isinstance(stopped.__cause__, cause)
+        assert sum(map(is_look, server.asked)) == num_looks
+        (said,) = [warning for warning in stopped.result.warnings if "still out" in warning]
+        assert said.startswith(f"anthropic: {NUM} questions are still out in the batches msgbatch_0; they are paid for")
+        (group,) = summarise_kept(read_kept(tmp_path / "s.sqlite"))
+        assert (group.model, group.num_rows) == ("claude-haiku-5-5 (out in a batch)", NUM)
+        (foreseen,) = estimate_calls(DATASET, FixedRetriever(), [make(server)], settings_for(tmp_path))
+        assert (foreseen.calls, foreseen.kept) == (0, NUM)
+        found = run(make(server, queries=queries), tmp_path)
+        assert sum(map(is_fetch, server.asked)) == 1
+        assert not [asked for asked in server.asked if asked.path == "/v1/messages"]
+    assert len(server.questions) == 1
+    assert found.status == "complete"
+    assert deepest(found).latency is None
+    assert not [warning for warning in found.warnings if "still out" in warning]
+    (group,) = summarise_kept(read_kept(tmp_path / "s.sqlite"))
+    assert (group.model, group.num_rows) == ("claude-haiku-5-5", NUM)
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_a_batch_that_the_provider_has_forgotten_is_sent_anew(is_archived: bool, tmp_path: Path) -> None:
+    looks = [Behaviour(401)] if is_archived else [Behaviour(401), Behaviour(404)]
+    with BatchServer(first(is_look, *looks)) as server:
+        stop(server, tmp_path)
+        server.archived = {0} if is_archived else set()
+        found = run(make(server), tmp_path)
+    assert found.status == "complete"
+    assert len(set(server.custom_ids)) == NUM
+    assert len(server.custom_ids) == 2 * NUM
+
+
+def test_an_answer_that_is_none_fails_its_query_and_is_asked_for_anew_by_the_next_run(tmp_path: Path) -> None:
+    spoil = change_one(lambda row: [{**row, "result": {"type": "succeeded", "message": "none"}}])
+    with BatchServer(change=spoil) as server:
+        found = run(make(server), tmp_path, max_error_rate=0.5)
+        (failure,) = found.failures
+        assert "anthropic returned what is no message" in failure
+        again = run(make(server), tmp_path)
+    assert not again.failures
+    assert [len(questions) for questions in server.questions] == [NUM, 1]
+    assert sum(map(is_fetch, server.asked)) == 2
