@@ -163,3 +163,11 @@ def test_an_answer_that_is_none_fails_its_query_and_is_asked_for_anew_by_the_nex
     assert not again.failures
     assert [len(questions) for questions in server.questions] == [NUM, 1]
     assert sum(map(is_fetch, server.asked)) == 2
+
+
+def test_what_is_out_was_paid_for_under_an_earlier_budget(tmp_path: Path) -> None:
+    with BatchServer(first(is_look, Behaviour(401))) as server:
+        stop(server, tmp_path)
+        found = run(make(server), tmp_path, budget_usd=1e-9)
+    assert found.status == "complete"
+    assert len(server.questions) == 1
