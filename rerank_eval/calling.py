@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rerank_eval.calls.batches import check_kept
+from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.prices import Prices
 from rerank_eval.latency import LatencySample
 from rerank_eval.parts import all_parts
@@ -82,16 +83,17 @@ def describe_waiting(waiting: Mapping[tuple[str, str], int]) -> list[str]:
     ]
 
 
-def check_batches(systems: Iterable[System], keeps: bool) -> None:
-    """Check that a system which asks in batches has a store.
+def check_endpoints(systems: Iterable[System], budget: Budget, keeps: bool) -> None:
+    """Check before anything is asked that a budget can be kept, and that a system which asks in batches has a store.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: there is no price for a model, or no store.
     """
     for system in systems:
         for _, part in all_parts(system.name, system.reranker):
             if isinstance(part, CallingReranker):
                 check_kept(part.endpoint, keeps)
+                budget.check_known(part.endpoint)
 
 
 def cost_usd(prices: Prices, answers: Iterable[Scores]) -> float | None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from rerank_eval.calling import check_batches
+from rerank_eval.calling import check_endpoints
+from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.dry_run import DryCalls
 from rerank_eval.calls.prices import Prices, read_prices
 from rerank_eval.candidates import shown_to
@@ -53,9 +54,9 @@ def estimate_calls(
     settings = settings or Settings()
     progress = progress or SilentProgress()
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    check_batches(systems, settings.store_path is not None)
-    evaluation = prepare(dataset, retriever, settings, progress)
     prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
+    check_endpoints(systems, Budget(prices, settings.budget_usd), settings.store_path is not None)
+    evaluation = prepare(dataset, retriever, settings, progress)
     is_there = settings.store_path is not None and settings.store_path.exists()
     store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
     try:

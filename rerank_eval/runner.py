@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.calling import (
-    check_batches,
+    check_endpoints,
     describe_faults,
     describe_recording,
     describe_waiting,
@@ -97,7 +97,9 @@ def evaluate(
     provenance = describe_provenance()
     check_dataset(dataset)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    check_batches(systems, settings.store_path is not None)
+    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
+    budget = Budget(prices, settings.budget_usd)
+    check_endpoints(systems, budget, settings.store_path is not None)
     for (
         system
     ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
@@ -106,11 +108,10 @@ def evaluate(
     passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
     stopped: RunStoppingError | None = None
-    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
     with _open_store(settings, progress) as store:
         if store is not None and store.moved_aside is not None:
             progress.note(f"the store could not be read and was moved aside to {store.moved_aside}; starting a new one")
-        client = ApiClient(store, Budget(prices, settings.budget_usd), note=progress.note)
+        client = ApiClient(store, budget, note=progress.note)
         systems = [system.asking(client) for system in systems]
         try:
             _ask_all(evaluation, systems, store, progress, passes)

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from rerank_eval.configuration import CONF
-from rerank_eval.errors import BudgetError
+from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.fusion import Fusion
@@ -91,6 +91,13 @@ def test_the_budget_ends_the_run_before_it_is_passed_and_a_larger_one_goes_on(tm
         whole = evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, budget_usd=0.01))
     assert whole.status == "complete"
     assert len(server.asked) == 6
+
+
+def test_a_budget_without_a_price_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, prices_path=None, budget_usd=1.0)
+    with FaultServer() as server, pytest.raises(ConfigError, match=r"no price for cohere rerank-v4\.0-pro; add it"):
+        evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings)
+    assert server.asked == []
 
 
 def test_a_refused_key_ends_the_run_at_once_and_keeps_what_others_found(tmp_path: Path) -> None:
