@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rerank_eval.calls.budget import Budget
+from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
 from rerank_eval.calls.types import Answer, AnswerKeeper, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
+from rerank_eval.types import Usage
 
 Check = Callable[[Any], object]
 
@@ -47,6 +49,7 @@ class ApiClient:
         """Take where answers are kept, None for nowhere, and the budget, None for one without a limit."""
         self._keeper = keeper
         self._budget = budget or Budget(Prices())
+        self._estimates = Estimates(keeper)
         self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -120,6 +123,7 @@ class ApiClient:
 
     def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body) -> Answer:
         attempts: list[Attempt] = []
+        estimate = endpoint.estimate(body)
         begun_ns = self._clock.now_ns()
         waited_s = 0.0
 
@@ -132,7 +136,7 @@ class ApiClient:
             self._clock.wait(seconds, self._stopped)
 
         def attempt() -> Answer:
-            return self._attempt(endpoint, body, attempts, waited_s)
+            return self._attempt(endpoint, body, estimate, attempts, waited_s)
 
         try:
             return retrying(endpoint.settings, key, elapsed_s, sleep)(attempt)
@@ -147,13 +151,14 @@ class ApiClient:
             f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
         )
 
-    def _attempt(self, endpoint: Endpoint, body: Body, attempts: list[Attempt], waited_s: float) -> Answer:
+    def _attempt(
+        self, endpoint: Endpoint, body: Body, estimate: Usage, attempts: list[Attempt], waited_s: float
+    ) -> Answer:
         """Return the answer of one attempt, which is added to `attempts`, also when it fails."""
         pace = self._pace(endpoint)
-        estimated_tokens = endpoint.estimate(body).input_tokens
-        waited_s += pace.wait_for_turn(estimated_tokens or 0)
+        waited_s += pace.wait_for_turn(self._estimates.correct(endpoint, estimate).input_tokens or 0)
         self._check_going()
-        reserved = self._budget.reserve(endpoint, body)
+        reserved = self._budget.reserve(endpoint, self._estimates.correct(endpoint, estimate))
         sent = self._send(endpoint, body)
         reply = sent.outcome if isinstance(sent.outcome, Reply) else None
         noted = Attempt(
@@ -180,9 +185,11 @@ class ApiClient:
         pace.accepted(sent.sent_ns, reply.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
         self._budget.settle(endpoint, reserved, usage)
-        return Answer(
-            decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimated_tokens
+        answer = Answer(
+            decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimate.input_tokens
         )
+        self._estimates.learn(endpoint, answer)
+        return answer
 
     def _send(self, endpoint: Endpoint, body: Body) -> "_Sent":
         with self._lock:
