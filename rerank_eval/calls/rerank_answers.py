@@ -13,7 +13,8 @@ from rerank_eval.types import Scores, Usage
 _PIECES = re.compile(r"[A-Za-z]{1,9}|[0-9]{1,3}|[!-/:-@\[-`{-~]")
 _TOKENS_BEYOND_ASCII = 0.7
 DOCUMENTS_PER_SEARCH = 100
-"""A search, as a unit of prices, is a query with up to so many documents: Cohere's definition (https://cohere.com/pricing)."""
+"""A search, as a unit of prices, is a query with up to so many documents: cohere.com/pricing, as a third party quotes it
+(https://www.developersdigest.tech/models/rerankers/cohere, read on 2026-11-23)."""
 
 MakeBody = Callable[[Sequence[str]], Body]
 

@@ -21,7 +21,8 @@ from rerank_eval.errors import ConfigError, MissingExtraError
 from rerank_eval.types import Request, Scores, Usage
 
 _TOKENS_PER_DOCUMENT = 500
-"""A document that is longer, query included, counts as one more for each further 500 tokens (https://cohere.com/pricing)."""
+"""A document that is longer counts once per 500 tokens of it and the query; Pinecone says so of Cohere's models there, Cohere's own pages that
+could be opened do not (https://docs.pinecone.io/models/cohere-rerank-4-fast, read on 2026-11-23)."""
 _MOST_DOCUMENTS = 10_000
 
 

@@ -100,7 +100,11 @@ def loopback() -> Iterator[Callable[[str, Mapping[str, Any]], dict[str, Any]]]:
                 environment.setenv(settings["api_key_env"], "planted")
             address = {"base_url": server.url} if "base_url" in settings else {"url": f"{server.url}/rerank"}
             model = "m" if settings["model"] == "???" else settings["model"]
-            return {**address, "model": model, "calls": {**settings["calls"], "calls_per_minute": None}}
+            return {
+                **address,
+                "model": model,
+                "calls": {**settings["calls"], "calls_per_minute": None, "tokens_per_minute": None},
+            }
 
         yield settings_for
 
