@@ -85,7 +85,6 @@ def test_no_attempt_begins_after_the_deadline(way: Way) -> None:
     assert clock.skipped_s < 100
 
 
-@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
     ("headers", "least", "most"),
     [
@@ -103,18 +102,19 @@ def test_no_attempt_begins_after_the_deadline(way: Way) -> None:
     ids=str,
 )
 def test_the_wait_that_a_provider_asks_for_is_kept_to_and_without_a_word_it_is_half_a_second(
-    headers: dict[str, str], least: float, most: float, status: int, way: Way
+    headers: dict[str, str], least: float, most: float, way: Way
 ) -> None:
     clock = SkippingClock()
-    with way.server([Behaviour(status, {}, headers)]) as server:
+    with way.server([Behaviour(429, {}, headers)]) as server:
         scores = way.make(server.url, ApiClient(clock=clock)).score(make_request())
     assert scores.usage.retries == 1
     assert least <= clock.skipped_s <= most + 0.01
 
 
-@pytest.mark.parametrize("status", [429, 500, 529, 200])
-@pytest.mark.parametrize("value", ["Mon, 23 Nov 2099 12:00:00 GMT", "99999999", "61"])
-def test_an_absurd_wait_ends_the_run_at_once(value: str, status: int, way: Way) -> None:
+@pytest.mark.parametrize(
+    ("status", "value"), [(429, "Mon, 23 Nov 2099 12:00:00 GMT"), (503, "99999999"), (529, "61"), (200, "3600")]
+)
+def test_an_absurd_wait_ends_the_run_at_once(status: int, value: str, way: Way) -> None:
     client = ApiClient(clock=SkippingClock())
     with way.server([Behaviour(status, b"<html>", {"retry-after": value})]) as server:
         reranker = way.make(server.url, client)
