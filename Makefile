@@ -2,6 +2,7 @@
 # make check   lint, types, import contracts                   make test-slow  whole reference tables, kill -9, the wheel
 # make gate    compare the example with the committed baseline make test-browser  the HTML report in Chromium (Debian: chromium, npm)
 # make bench   speed, memory, error rates against their limits make lock       write constraints.txt anew
+# make bench-api  pace and recorded latency of API rerankers: about five minutes
 # make bench-scale  BM25 and dense search over a million documents: about five minutes
 # Another interpreter: make demo PYTHON=python3.12
 
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo gate test test-slow test-browser check bench bench-scale lock clean
+.PHONY: demo gate test test-slow test-browser check bench bench-api bench-scale lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -45,6 +46,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/gate.py
+
+bench-api: $(VENV)/.dev
+	$(BIN)/python benchmarks/api_latency.py
+	$(BIN)/python benchmarks/api_pace.py
 
 # 1,000,000 documents each; with --documents 8841823, as many as MS MARCO has passages, the two take about an hour
 bench-scale: $(VENV)/.dev

@@ -1,41 +1,56 @@
-"""How near the recorded latency is to that of a server which answers in 200 ms, at concurrency 1 and 8; 100 documents a call.
+"""Shows how near the recorded latency is to that of a server which answers in 200 ms, at concurrency 1 and 8; 100 documents a call.
 
-The server is a process of its own: in this one it would compete with the client for the interpreter. Run: python -m benchmarks.api_latency
+    python benchmarks/api_latency.py      about 40 s
+
+For each way to a provider: plain httpx, Cohere's SDK, Anthropic's SDK, and OpenAI's chat completions. The median is of 20 calls for each of
+those in flight; what it is above 200 ms is the client's: sending, receiving, and waiting for the interpreter.
 """
 
 import os
 import statistics
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from api_server import DELAY_S, DOCUMENTS, running
+from figures import Figure, report
+
+from rerank_eval.calls.claude import Claude
+from rerank_eval.calls.openai_chat import OpenAIChat
+from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.cohere import Cohere
 from rerank_eval.rerankers.http_rerank import HttpRerank
-from tests.fakes import make_request
+from rerank_eval.rerankers.listwise import Listwise
+from rerank_eval.types import Document, Query, Request
 
-ROOT = Path(__file__).parents[1]
-DELAY_S = 0.2
+MOST_MS = 5.0
 
 
-def measure(name: str, reranker: Cohere | HttpRerank, concurrency: int) -> None:
-    documents = [(f"d{i}", f"text {i} " * 60) for i in range(100)]
-    requests = [make_request(f"q{i}", f"query {i} {concurrency}", documents) for i in range(20 * concurrency)]
+def measure(name: str, reranker: Reranker, concurrency: int) -> Figure:
+    documents = tuple(Document(f"d{i}", f"text {i} " * 60) for i in range(DOCUMENTS))
+    requests = [
+        Request(Query(f"q{i}", f"query {i} of {concurrency}"), documents, tuple(map(float, range(DOCUMENTS, 0, -1))))
+        for i in range(20 * concurrency)
+    ]
     with ThreadPoolExecutor(concurrency) as pool:
-        calls = [scores.calls[0] for scores in pool.map(reranker.score, requests)]
+        calls = [call for scores in pool.map(reranker.score, requests) for call in scores.calls]
     p50 = statistics.median(call.nanoseconds for call in calls if call.nanoseconds is not None) / 1e6
     most = max(call.concurrency for call in calls)
-    print(f"{name}, up to {most} in flight: p50 {p50:.1f} ms, {p50 - 1000 * DELAY_S:+.1f} ms")
+    return Figure(
+        f"{name}, up to {most} in flight: p50 above {1000 * DELAY_S:.0f} ms", p50 - 1000 * DELAY_S, "ms", MOST_MS
+    )
+
+
+def main() -> None:
+    os.environ |= {"COHERE_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
+    with running() as server:
+        rerankers: dict[str, Reranker] = {
+            "httpx": HttpRerank(f"{server.url}/rerank", "m"),
+            "Cohere's SDK": Cohere("m", base_url=server.url),
+            "Anthropic's SDK": Listwise(Claude("m", server.url), window=None),
+            "chat completions": Listwise(OpenAIChat(f"{server.url}/v1/chat/completions", "m"), window=None),
+        }
+        figures = [measure(name, reranker, c) for name, reranker in rerankers.items() for c in (1, 8)]
+    report(figures)
 
 
 if __name__ == "__main__":
-    os.environ["COHERE_API_KEY"] = "none"
-    command = [sys.executable, "-m", "tests.fault_server", str(DELAY_S)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stdin is not None
-        url = server.stdout.readline().strip()
-        for concurrency in (1, 8):
-            measure("httpx", HttpRerank(url, "m"), concurrency)
-            measure("Cohere's SDK", Cohere("m", base_url=url), concurrency)
-        server.stdin.close()
+    main()

@@ -1,63 +1,53 @@
-"""How much of an account's limit is used, and how many calls are refused, by a server that answers in 200 ms and allows 600 a minute.
+"""Shows how much of an account's limit is used, and how many calls are refused: a server answers in 200 ms and allows 600 calls in any 60 s.
 
-Three times 60 s: the limit in the settings, the limit in the replies' headers, and a server that tells only when to come back. Run: python -m benchmarks.api_pace
+    python benchmarks/api_pace.py      about 4 minutes
+
+Three times 60 s, with 8 queries in flight: the limit in the settings, the limit in the replies' headers, and a server that tells only when to
+come back.
 """
 
-import threading
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+from api_server import SECONDS, running
+from figures import Figure, report
+
 from rerank_eval.rerankers.http_rerank import HttpRerank
-from tests.fakes import make_request
-from tests.fault_server import Asked, Behaviour, FaultServer
+from rerank_eval.types import Document, Query, Request
 
-LIMIT, SECONDS, DELAY_S = 600, 60.0, 0.2
-
-
-class Limited:
-    """Allows `LIMIT` calls in any 60 s."""
-
-    def __init__(self, tells: bool) -> None:
-        """Begin to count; `tells` is whether the replies name the limit."""
-        self.tells = tells
-        self.accepted: deque[float] = deque()
-        self.in_time = self.refused = self.refused_in_time = 0
-        self.begun = time.monotonic()
-        self.lock = threading.Lock()
-
-    def __call__(self, asked: Asked) -> Behaviour:
-        """Answer, or refuse."""
-        with self.lock:
-            now = time.monotonic()
-            while self.accepted and now - self.accepted[0] >= 60:
-                self.accepted.popleft()
-            in_time = now - self.begun < SECONDS
-            if len(self.accepted) >= LIMIT:
-                self.refused_in_time += in_time
-                return Behaviour(429, {}, {"retry-after": f"{60 - (now - self.accepted[0]):.3f}"})
-            self.accepted.append(now)
-            self.in_time += in_time
-        return Behaviour(delay_s=DELAY_S, headers={"x-ratelimit-limit-requests": str(LIMIT)} if self.tells else {})
+LIMIT, CONCURRENCY = 600, 8
 
 
-def measure(name: str, tells: bool, calls_per_minute: int | None) -> None:
-    limited = Limited(tells)
-    with FaultServer(limited) as server:
-        reranker = HttpRerank(server.url, "m", calls={"concurrency": 8, "calls_per_minute": calls_per_minute})
-        limited.begun = time.monotonic()
+def measure(name: str, tells: bool, calls_per_minute: int | None) -> list[Figure]:
+    with running(LIMIT, tells) as server:
+        calls = {"concurrency": CONCURRENCY, "calls_per_minute": calls_per_minute}
+        reranker = HttpRerank(f"{server.url}/rerank", "m", documents_per_call=100, calls=calls)
+        documents = tuple(Document(f"d{i}", f"text {i}") for i in range(100))
+        ends = time.monotonic() + SECONDS
 
         def work(number: int) -> None:
-            if time.monotonic() - limited.begun < SECONDS:
-                reranker.score(make_request(f"q{number}", f"query {number}"))
+            if time.monotonic() < ends:
+                reranker.score(Request(Query(f"q{number}", f"query {number}"), documents))
 
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
             list(pool.map(work, range(3 * LIMIT)))
-    refused = limited.refused_in_time / max(1, limited.in_time + limited.refused_in_time)
-    print(f"{name}: {limited.in_time / LIMIT:.1%} of the limit used in {SECONDS:.0f} s, {refused:.2%} of calls refused")
+        seen = server.stop()
+    refused = seen.refused / max(1, seen.accepted + seen.refused)
+    return [
+        Figure(f"{name}: of the limit used", 100 * seen.accepted / LIMIT, "%", 95.0, "at least"),
+        Figure(f"{name}: calls refused", 100 * refused, "%", 1.0),
+    ]
+
+
+def main() -> None:
+    report(
+        [
+            *measure("limit in the settings", tells=False, calls_per_minute=LIMIT),
+            *measure("limit in the headers", tells=True, calls_per_minute=None),
+            *measure("only Retry-After", tells=False, calls_per_minute=None),
+        ]
+    )
 
 
 if __name__ == "__main__":
-    measure("limit in the settings", tells=False, calls_per_minute=LIMIT)
-    measure("limit in the headers", tells=True, calls_per_minute=None)
-    measure("only Retry-After", tells=False, calls_per_minute=None)
+    main()

@@ -60,13 +60,15 @@ def sort_by_heap(num_items: int, pick: Pick, group: int, top: int) -> list[int]:
     """Return the best `top` items by a heap, best first, then the others in the order they came in.
 
     A node and its `group - 1` children are one question (Zhuang et al. 2024, arXiv:2310.09497); how many are asked depends on the answers.
+    They are asked about in the order they came in, not as the heap has them, so that whoever answers with the first keeps that order.
     """
     heap, branches = list(range(num_items)), group - 1
 
     def sift_down(place: int) -> None:
         while children := list(range(place * branches + 1, min(place * branches + group, len(heap)))):
             family = [place, *children]
-            winner = family[[heap[member] for member in family].index(pick([heap[member] for member in family]))]
+            best = pick(sorted(heap[member] for member in family))
+            winner = next(member for member in family if heap[member] == best)
             if winner == place:
                 return
             heap[place], heap[winner] = heap[winner], heap[place]
@@ -74,11 +76,11 @@ def sort_by_heap(num_items: int, pick: Pick, group: int, top: int) -> list[int]:
 
     for place in reversed(range((num_items - 2) // branches + 1)):
         sift_down(place)
-    best: list[int] = []
-    while heap and len(best) < top:
-        best.append(heap[0])
+    front: list[int] = []
+    while heap and len(front) < top:
+        front.append(heap[0])
         last = heap.pop()
-        if heap and len(best) < top:
+        if heap and len(front) < top:
             heap[0] = last
             sift_down(0)
-    return best + sorted(set(range(num_items)) - set(best))
+    return front + sorted(set(range(num_items)) - set(front))

@@ -149,12 +149,3 @@ class FaultServer:
     ) -> None:
         self._http.shutdown()
         self._http.server_close()
-
-
-if __name__ == "__main__":  # in a process of its own, where latency is measured: URL on stdout, until stdin ends
-    import sys
-
-    with FaultServer(lambda asked: Behaviour(delay_s=float(sys.argv[1]))) as alone:
-        sys.stdout.write(f"{alone.url}\n")
-        sys.stdout.flush()
-        sys.stdin.read()

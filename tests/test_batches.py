@@ -1,6 +1,7 @@
 """Message batches in an evaluation: the same scores for half the price, without a latency, and within the budget."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,14 @@ def test_what_is_not_kept_is_not_asked_in_batches(tmp_path: Path) -> None:
 
 def test_the_budget_is_kept_before_a_batch_is_sent_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     windows = {"window": 4, "stride": 2}
-    with BatchServer() as server:
+
+    def bill_all_that_was_foreseen(body: Mapping[str, Any]) -> dict[str, Any]:
+        foreseen = make(server).endpoint.estimate(body)
+        return claude_answer(body) | {
+            "usage": {"input_tokens": foreseen.input_tokens, "output_tokens": foreseen.output_tokens}
+        }
+
+    with BatchServer(answer=bill_all_that_was_foreseen) as server:
         (foreseen,) = estimate_calls(DATASET, FixedRetriever(), [make(server, **windows)], settings_for(tmp_path))
         assert foreseen.usd is not None
         for share, num_batches in ((0.1, range(1)), (0.3, range(1, 4))):

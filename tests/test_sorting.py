@@ -134,3 +134,10 @@ def test_a_heap_over_candidates_in_the_right_order_asks_once_per_inner_node_to_b
 def test_a_judge_without_an_opinion_leaves_the_order_as_it_came(sort: Callable[..., list[int]]) -> None:
     heap_or_bubbles = sort(9, lambda items: items[0], 3, 1)
     assert heap_or_bubbles == list(range(9))
+
+
+@given(st.integers(0, 60), st.integers(2, 6), st.integers(1, 12))
+def test_who_always_takes_the_first_keeps_the_order_whatever_the_sort(num_items: int, group: int, top: int) -> None:
+    """A model that refuses every question must not turn the candidates around."""
+    for sort in (sort_by_heap, sort_by_bubbles):
+        assert sort(num_items, lambda items: items[0], group, top) == list(range(num_items))

@@ -4,7 +4,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from scipy.stats import kendalltau
 
+from rerank_eval.calls.openai_chat import OpenAIChat
 from rerank_eval.dry_run import estimate_calls
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.protocols import Reranker
@@ -19,6 +20,7 @@ from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.export import write_report
 from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.result_reading import read_recorded
 from rerank_eval.results import ExperimentResult, Stability, write_result
 from rerank_eval.runner import evaluate
@@ -26,8 +28,9 @@ from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 from rerank_eval.stability import draw_order
 from rerank_eval.terminal import print_result
 from rerank_eval.types import Request, Scores
+from tests.chat_server import completion, openai_answer, read_prompt
 from tests.fakes import FixedRetriever, Hashed, HashedList, make_dataset
-from tests.fault_server import FaultServer, with_scores
+from tests.fault_server import FaultServer, relevance, with_scores
 
 DEPTH = 10
 
@@ -156,6 +159,43 @@ def test_a_provider_is_asked_anew_once_and_a_dry_run_counts_that(tmp_path: Path)
     assert asked == sum(one.calls for one in planned)
     assert found(first, "repeats") == found(second, "repeats")
     assert found(first, "repeats").count == 2
+
+
+def position_bias(settings: Settings, server: FaultServer, queries: int) -> list[float]:
+    """The curve of a listwise reranker that asks this server."""
+    reranker = Listwise(OpenAIChat(f"{server.url}/v1/chat/completions", "m"), window=None)
+    with server:
+        result = evaluate(make_dataset(queries), FixedRetriever(), [reranker], settings)
+    curve = found(result, "shuffles").position_bias
+    assert len(curve) == 10
+    return [place for place in curve if place is not None]
+
+
+def test_a_model_that_takes_what_is_shown_first_shows_in_the_curve() -> None:
+    first = FaultServer(answer=lambda body: completion({"ranking": list(range(1, DEPTH + 1))}))
+    assert position_bias(settings_for(shuffles=2), first, queries=6) == pytest.approx([n / 9 for n in range(10)])
+
+
+def test_a_model_that_leans_to_the_front_and_the_back_shows_where_it_does() -> None:
+    """What is shown first and last comes to the front more often than by chance, as of what language models forget the middle of."""
+
+    def answer(body: Mapping[str, Any]) -> Any:
+        shown = read_prompt(body)
+        ends = [abs(place - (DEPTH - 1) / 2) / DEPTH for place in range(DEPTH)]
+        liked = [relevance(shown.query, text) + end for text, end in zip(shown.documents, ends, strict=True)]
+        return completion({"ranking": sorted(range(1, DEPTH + 1), key=lambda number: -liked[number - 1])})
+
+    curve = position_bias(settings_for(shuffles=10), FaultServer(answer=answer), queries=12)
+    assert max(curve[0], curve[-1]) < 0.4 < 0.6 < min(curve[4], curve[5])
+
+
+def test_a_fair_model_gives_a_half_everywhere_within_the_error_of_as_many_answers() -> None:
+    queries, shuffles = 20, 10
+    curve = position_bias(settings_for(shuffles=shuffles), FaultServer(answer=openai_answer), queries)
+    error = math.sqrt((DEPTH + 1) / (DEPTH - 1) / 12 / (queries * shuffles))  # places are uniform on 0, 1/9, … 1
+    assert all(abs(place - 0.5) < 3 * error for place in curve)
+    assert sum(abs(place - 0.5) < error for place in curve) >= 5  # two thirds are expected
+    assert math.fsum(curve) / 10 == pytest.approx(0.5)
 
 
 def test_it_is_written_shown_and_read_back_and_a_wrong_number_is_refused(tmp_path: Path) -> None:

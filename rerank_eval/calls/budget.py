@@ -3,7 +3,7 @@
 import threading
 
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import Body, Endpoint
+from rerank_eval.calls.types import Endpoint
 from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.types import Usage
 
@@ -36,14 +36,14 @@ class Budget:
                 f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it to the prices, or unset the budget"
             )
 
-    def reserve(self, endpoint: Endpoint, body: Body) -> float:
-        """Return the most that the call can cost, now set aside.
+    def reserve(self, endpoint: Endpoint, most_used: Usage) -> float:
+        """Return the most that a call can cost, now set aside.
 
         Raises:
             BudgetError: it would pass the limit.
         """
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        most = self._prices.usd(provider, endpoint.model, endpoint.estimate(body)) or 0.0
+        most = self._prices.usd(provider, endpoint.model, most_used) or 0.0
         with self._lock:
             if self._limit_usd is not None and self._committed + most > self._limit_usd:
                 raise BudgetError(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from rerank_eval.calls.batches import BatchDesks, check_kept
 from rerank_eval.calls.budget import Budget
+from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
@@ -27,10 +28,21 @@ from rerank_eval.calls.types import (
 )
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
+from rerank_eval.types import Usage
 
 Check = Callable[[Any], object]
 _NO_DEADLINE_S = 1e8
 """A batch takes as long as it takes."""
+
+
+class _Question(NamedTuple):
+    """What is asked, what it will be billed for, and the batch that it is out in from an earlier run."""
+
+    key: str
+    endpoint: Endpoint
+    body: Body
+    estimate: Usage
+    batch: str | None
 
 
 class _Sent(NamedTuple):
@@ -65,6 +77,7 @@ class ApiClient:
         """Take where answers are kept, None for nowhere, the budget, None for one without a limit, and who is told what batches do."""
         self._keeper = keeper
         self._budget = budget or Budget(Prices())
+        self._estimates = Estimates(keeper)
         self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -161,6 +174,7 @@ class ApiClient:
     def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body, batch: str | None) -> Answer:
         """Return the answer; `batch` is where the question is out already, which counts as the first attempt."""
         attempts: list[Attempt] = []
+        question = _Question(key, endpoint, body, endpoint.estimate(body), batch)
         begun_ns = self._clock.now_ns()
         waited_s = 0.0
 
@@ -173,7 +187,7 @@ class ApiClient:
             self._clock.wait(seconds, self._stopped)
 
         def attempt() -> Answer:
-            return self._attempt(key, endpoint, body, attempts, waited_s, None if attempts else batch)
+            return self._attempt(question, attempts, waited_s, is_out=batch is not None and not attempts)
 
         settings = endpoint.settings
         if batch is not None or endpoint.asks_in_batches:
@@ -191,23 +205,21 @@ class ApiClient:
             f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
         )
 
-    def _attempt(
-        self, key: str, endpoint: Endpoint, body: Body, attempts: list[Attempt], waited_s: float, batch: str | None
-    ) -> Answer:
-        """Return the answer of one attempt, which is added to `attempts`, also when it fails; `batch` is where it is to be fetched."""
+    def _attempt(self, question: "_Question", attempts: list[Attempt], waited_s: float, is_out: bool) -> Answer:
+        """Return the answer of one attempt, which is added to `attempts`, also when it fails; `is_out`: in its batch already."""
+        key, endpoint, body, estimate, batch = question
         pace = self._pace(endpoint)
-        estimated_tokens = endpoint.estimate(body).input_tokens
-        desk = self._desks.of(endpoint) if batch is not None or endpoint.asks_in_batches else None
+        desk = self._desks.of(endpoint) if is_out or endpoint.asks_in_batches else None
         if desk is None:
-            waited_s += pace.wait_for_turn(estimated_tokens or 0)
+            waited_s += pace.wait_for_turn(self._estimates.correct(endpoint, estimate).input_tokens or 0)
         self._check_going()
-        reserved = 0.0 if batch is not None else self._budget.reserve(endpoint, body)
+        reserved = 0.0 if is_out else self._budget.reserve(endpoint, self._estimates.correct(endpoint, estimate))
         if desk is None:
             sent = self._send(lambda: endpoint.send(body, endpoint.settings.timeout_s))
-        elif batch is None:
-            sent = self._send(lambda: desk.ask(key, body))
-        else:
+        elif is_out and batch is not None:
             sent = self._send(lambda: desk.fetch(key, batch))
+        else:
+            sent = self._send(lambda: desk.ask(key, body))
         reply = sent.outcome if isinstance(sent.outcome, Reply) else None
         noted = Attempt(
             status=None if reply is None else reply.status,
@@ -233,9 +245,11 @@ class ApiClient:
         pace.accepted(sent.sent_ns, reply.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
         self._budget.settle(endpoint, reserved, usage, in_batch=desk is not None)
-        return Answer(
-            decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimated_tokens
+        answer = Answer(
+            decoded, sent.nanoseconds, sent.started, sent.concurrency, tuple(attempts), usage, estimate.input_tokens
         )
+        self._estimates.learn(endpoint, answer)
+        return answer
 
     def _send(self, send: Callable[[], Outcome]) -> "_Sent":
         with self._lock:

@@ -1,27 +1,13 @@
 """Calls of which nothing is sent: what would be asked, and what that would cost."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, call_key, read_batch
+from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, KeptAnswers, call_key, read_batch
 from rerank_eval.errors import RerankerError
 from rerank_eval.types import Usage
-
-_COMPARED = 200
-
-
-class KeptAnswers(Protocol):
-    """Where answers from earlier runs are."""
-
-    def get_call(self, key: str) -> str | None:
-        """Return the encoded answer, or None."""
-        ...
-
-    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
-        """Return up to `count` encoded answers of a model."""
-        ...
 
 
 class Asked(NamedTuple):
@@ -49,13 +35,14 @@ class DryCalls:
         self._kept = kept
         self._prices = prices
         self._seen: set[str] = set()
-        self._factors: dict[tuple[str, str], float] = {}
+        self._estimates = Estimates(kept)
+        self._models: set[tuple[str, str]] = set()
         self._asked = Asked()
 
     @property
     def factor(self) -> float | None:
         """How many tokens were billed for each one estimated; None where no earlier answers tell, or of several models."""
-        return next(iter(self._factors.values())) if len(self._factors) == 1 else None
+        return self._estimates.factor(*next(iter(self._models))) if len(self._models) == 1 else None
 
     def mark_partial(self) -> None:
         """Note that not all questions are known."""
@@ -93,22 +80,9 @@ class DryCalls:
         """Do nothing: there is nothing to wait for."""
 
     def _count(self, endpoint: Endpoint, body: Body) -> None:
-        estimate = endpoint.estimate(body)
-        if estimate.input_tokens is not None:
-            estimate = replace(estimate, input_tokens=round(estimate.input_tokens * self._factor(endpoint)))
+        self._models.add((endpoint.provider, endpoint.model))
+        estimate = self._estimates.correct(endpoint, endpoint.estimate(body))
         before = self._asked
         cost = self._prices.usd(endpoint.billed_as(endpoint.asks_in_batches), endpoint.model, estimate)
         usd = None if before.usd is None or cost is None else before.usd + cost
         self._asked = before._replace(usage=before.usage + estimate, usd=usd)
-
-    def _factor(self, endpoint: Endpoint) -> float:
-        model = endpoint.provider, endpoint.model
-        if model not in self._factors:
-            texts = [] if self._kept is None else self._kept.sample_calls(*model, _COMPARED)
-            answers = [Answer.decode(text) for text in texts if read_batch(text) is None]
-            known = [answer for answer in answers if answer.estimated_tokens and answer.usage.input_tokens]
-            if not known:
-                return 1.0
-            billed = sum(answer.usage.input_tokens or 0 for answer in known)
-            self._factors[model] = billed / sum(answer.estimated_tokens or 0 for answer in known)
-        return self._factors[model]

@@ -12,6 +12,9 @@ from rerank_eval.types import Scores, Usage
 
 _PIECES = re.compile(r"[A-Za-z]{1,9}|[0-9]{1,3}|[!-/:-@\[-`{-~]")
 _TOKENS_BEYOND_ASCII = 0.7
+DOCUMENTS_PER_SEARCH = 100
+"""A search, as a unit of prices, is a query with up to so many documents: cohere.com/pricing, as a third party quotes it
+(https://www.developersdigest.tech/models/rerankers/cohere, read on 2026-11-23)."""
 
 MakeBody = Callable[[Sequence[str]], Body]
 
@@ -62,14 +65,16 @@ def read_rows(provider: str, rows: object, num_documents: int, index_field: str,
     for row in rows:
         if not isinstance(row, Mapping):
             raise RerankerError(f"{provider} returned a result that is no object: {shortened(repr(row))}")
-        index, score = row.get(index_field), row.get(score_field)
+        index, score = row.get(index_field), _read_number(row.get(score_field))
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < num_documents:
             raise RerankerError(f"{provider} returned the index {shortened(repr(index))} for {num_documents} documents")
         if index in scores:
             raise RerankerError(f"{provider} returned document {index} twice")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-            raise RerankerError(f"{provider} returned the score {shortened(repr(score))} for document {index}")
-        scores[index] = float(score)
+        if score is None:
+            raise RerankerError(
+                f"{provider} returned the score {shortened(repr(row.get(score_field)))} for document {index}"
+            )
+        scores[index] = score
     if len(scores) != num_documents:
         missing = next(index for index in range(num_documents) if index not in scores)
         raise RerankerError(
@@ -88,10 +93,18 @@ def find(decoded: object, path: str) -> object:
 
 def find_count(decoded: object, path: str | None) -> int | None:
     """Return the count at a path, rounded up; None where there is no number."""
-    number = None if path is None else find(decoded, path)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number) or number < 0:
+    number = None if path is None else _read_number(find(decoded, path))
+    return None if number is None or number < 0 else math.ceil(number)
+
+
+def _read_number(value: object) -> float | None:
+    """Return a finite number; None for anything else, such as a boolean, or an integer that no float can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return math.ceil(number)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def estimate_tokens(text: str) -> int:

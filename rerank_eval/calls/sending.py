@@ -1,4 +1,4 @@
-"""One attempt over HTTP: a client that reads every reply whole, by a deadline, and without the key in it.
+"""One attempt over HTTP: a client that reads every reply whole, by a deadline, and keeps it without the key in it.
 
 For httpx, and for httpx2, which some SDKs use instead; an SDK is given the client as its own.
 """
@@ -32,17 +32,18 @@ class Wire:
             _keep_out_of_logs(key, library.__name__)
 
         class Client(library.Client):  # type: ignore[misc, name-defined] # the library is chosen at run time
-            """Hands out replies that are already read."""
+            """Keeps replies and hands none out: what an SDK makes of one takes milliseconds, which calls in flight would wait for."""
 
             def send(self, request: Any, **options: Any) -> Any:
                 begun_ns = _CLOCK.now_ns()
-                return received.read(super().send(request, **options | {"stream": True}), begun_ns)
+                received.read(super().send(request, **options | {"stream": True}), begun_ns)
+                raise _ReceivedError
 
         self.client: Any = Client(limits=library.Limits(max_connections=None, max_keepalive_connections=64))
         weakref.finalize(self, self.client.close)
 
     def exchange(self, ask: Callable[[], object], timeout_s: float) -> Reply:
-        """Return the reply to the one request that `ask` sends by the client, whatever `ask` makes of it.
+        """Return the reply to the one request that `ask` sends by the client; `ask` itself does not see it.
 
         Raises:
             AttemptFailedError: there is none.
@@ -51,8 +52,10 @@ class Wire:
         failure: Exception | None = None
         try:
             ask()
-        except Exception as error:  # an SDK may raise anything for a reply; what counts is whether there is one
-            failure = self._explain(error)
+        except (
+            Exception
+        ) as error:  # an SDK may make anything of what it is raised; what counts is whether there is a reply
+            failure = None if self._received.reply is not None else self._explain(error)
         if self._received.reply is not None:
             return self._received.reply
         # here, so that the library's own error, which may quote the key, is not its context
@@ -81,6 +84,10 @@ class Wire:
         return text if self._key is None else self._key.remove_from(text)
 
 
+class _ReceivedError(Exception):
+    """The reply is there; raised through an SDK, which then does no more with it."""
+
+
 class _Received(threading.local):
     """The last reply that the current thread got."""
 
@@ -94,8 +101,8 @@ class _Received(threading.local):
         self.reply = None
         self._deadline_ns = _CLOCK.now_ns() + int(timeout_s * 1e9)
 
-    def read(self, response: Any, begun_ns: int) -> Any:
-        """Return the response with its content read, decoded and free of the key; keep it with the time since `begun_ns`."""
+    def read(self, response: Any, begun_ns: int) -> None:
+        """Keep the response, read whole, decoded and free of the key, with the time since `begun_ns`."""
         try:
             content = b"".join(self._until_deadline(response))
             nanoseconds = _CLOCK.now_ns() - begun_ns
@@ -106,8 +113,6 @@ class _Received(threading.local):
             content = self._key.remove_from_bytes(content)
             headers = {name: self._key.remove_from(value) for name, value in headers.items()}
         self.reply = Reply(response.status_code, headers, content, nanoseconds)
-        kept = {name: value for name, value in headers.items() if name in ("content-type", "request-id")}
-        return self._library.Response(response.status_code, headers=kept, content=content, request=response.request)
 
     def _until_deadline(self, response: Any) -> Iterator[bytes]:
         """Yield the content; the library's own timeout is for each read, so that a trickle would never end."""

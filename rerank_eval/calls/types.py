@@ -229,12 +229,20 @@ class Calls(Protocol):
         ...
 
 
-class AnswerKeeper(Protocol):
-    """Where answers are kept at once and for good, and in what batch a question is out; may be called from several threads."""
+class KeptAnswers(Protocol):
+    """Where answers from earlier calls are; may be called from several threads."""
 
     def get_call(self, key: str) -> str | None:
         """Return the encoded answer, or None."""
         ...
+
+    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
+        """Return up to `count` encoded answers of a model."""
+        ...
+
+
+class AnswerKeeper(KeptAnswers, Protocol):
+    """Where answers are kept at once and for good, and in what batch a question is out."""
 
     def put_call(self, key: str, provider: str, model: str, answer: str) -> None:
         """Keep an encoded answer; it is on the disk when this returns."""

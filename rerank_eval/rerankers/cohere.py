@@ -6,16 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from rerank_eval.calls.keys import ApiKey, check_url
-from rerank_eval.calls.rerank_answers import ask_for_scores, estimate_tokens, find, find_count, read_rows
+from rerank_eval.calls.rerank_answers import (
+    DOCUMENTS_PER_SEARCH,
+    ask_for_scores,
+    estimate_tokens,
+    find,
+    find_count,
+    read_rows,
+)
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError
 from rerank_eval.types import Request, Scores, Usage
 
-_DOCUMENTS_PER_SEARCH, _TOKENS_PER_DOCUMENT = 100, 500
-"""A search unit is a query with up to 100 documents; one longer than 500 tokens, query included, counts once per 500
-(https://cohere.com/pricing)."""
+_TOKENS_PER_DOCUMENT = 500
+"""A document that is longer counts once per 500 tokens of it and the query; Pinecone says so of Cohere's models there, Cohere's own pages that
+could be opened do not (https://docs.pinecone.io/models/cohere-rerank-4-fast, read on 2026-11-23)."""
 _MOST_DOCUMENTS = 10_000
 
 
@@ -138,7 +145,7 @@ def _estimate(body: Body) -> Usage:
     lengths = [query + min(estimate_tokens(text), body["max_tokens_per_doc"]) for text in body["documents"]]
     chunks = sum(math.ceil(max(length, 1) / _TOKENS_PER_DOCUMENT) for length in lengths)
     return Usage(
-        calls=1, input_tokens=sum(lengths), output_tokens=0, search_units=math.ceil(chunks / _DOCUMENTS_PER_SEARCH)
+        calls=1, input_tokens=sum(lengths), output_tokens=0, search_units=math.ceil(chunks / DOCUMENTS_PER_SEARCH)
     )
 
 

@@ -1,12 +1,20 @@
 """Any server with a rerank endpoint shaped like Cohere's or Jina's: address, names of fields and authorisation by configuration."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
 from rerank_eval.calls.keys import check_url, read_key
-from rerank_eval.calls.rerank_answers import ask_for_scores, estimate_tokens, find, find_count, read_rows
+from rerank_eval.calls.rerank_answers import (
+    DOCUMENTS_PER_SEARCH,
+    ask_for_scores,
+    estimate_tokens,
+    find,
+    find_count,
+    read_rows,
+)
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
@@ -136,7 +144,8 @@ class HttpRerank:
         documents, text = body[self._request["documents"]], self._request["document_text"]
         texts = documents if text is None else [document[text] for document in documents]
         query = estimate_tokens(body[self._request["query"]])
-        return Usage(calls=1, input_tokens=sum(query + estimate_tokens(text) for text in texts), search_units=1)
+        tokens = sum(query + estimate_tokens(text) for text in texts)
+        return Usage(calls=1, input_tokens=tokens, search_units=math.ceil(len(texts) / DOCUMENTS_PER_SEARCH))
 
     def _imagine(self, body: Body) -> Any:
         field = self._response

@@ -36,15 +36,16 @@ def ask(wire: Wire, url: str) -> Any:
 
 def test_the_reply_comes_with_its_headers_and_without_the_key(wire: Wire) -> None:
     headers = {"anthropic-ratelimit-requests-limit": "50", "x-echo": KEY}
-    answers = []
+    seen = []
     with FaultServer(lambda asked: Behaviour(content=MESSAGE, headers=headers)) as server:
-        reply = wire.exchange(lambda: answers.append(ask(wire, server.url)), timeout_s=5)
+        reply = wire.exchange(lambda: seen.append(ask(wire, server.url)), timeout_s=5)
     assert reply.status == 200
     assert reply.headers["anthropic-ratelimit-requests-limit"] == "50"
     assert KEY.encode() not in reply.content
     assert KEY not in str(reply.headers)
     assert reply.nanoseconds
-    assert answers[0].content[0].text == "you sent [api key removed]"
+    assert b"you sent [api key removed]" in reply.content
+    assert seen == []  # the SDK is spared it
     assert server.asked[0].path == "/v1/messages"
 
 

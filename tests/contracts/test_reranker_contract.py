@@ -1,13 +1,14 @@
 """What every reranker in conf/reranker must do; a new one is tested without an edit here.
 
-One that asks a service (a setting ends in `_env`) is not made here. One that takes a model gets a tiny one instead (`STAND_INS`); without
-one there, a model that would be downloaded (`model` has a default) is not made.
+One that asks a provider (it has a setting `api_key_env`) asks a server on the loopback that answers in the provider's documented form. One that
+takes a model gets a tiny one instead (`STAND_INS`); without one there, a model that would be downloaded (`model` has a default) is not made.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from copy import deepcopy
 from typing import Any
 
@@ -21,6 +22,8 @@ from rerank_eval.protocols import BatchReranker, HasIdentity
 from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset, Document, Query, Request, Usage
 from tests.conftest import Compose
+from tests.fault_server import FaultServer
+from tests.provider_shapes import shape_of
 
 TEXTS = {
     "d1": "Reset your password on the sign-in page: choose 'Forgot password' and follow the link in the mail.",
@@ -74,15 +77,36 @@ def values_of(system: System, request: Request) -> list[float]:
 def component(request: pytest.FixtureRequest, compose: Compose) -> Mapping[str, Any]:
     name = request.param
     settings: dict[str, Any] = compose(f"reranker=[{name}]")["rerankers"][name]
-    if any(setting.endswith("_env") for setting in {**settings, **settings.get("chat", {})}):
-        pytest.skip(f"{name} asks a service")
-    if "model" in settings and name in STAND_INS:
+    asking = settings.get("chat", settings)
+    if "api_key_env" in asking:
+        asking |= request.getfixturevalue("loopback")(name, asking)
+    elif "model" in settings and name in STAND_INS:
         settings["model"] = str(request.getfixturevalue(STAND_INS[name]))
     elif settings.get("model", "???") != "???":
         pytest.skip(f"{name} downloads a model")
     if missing := [setting for setting, value in settings.items() if value == "???"]:
         pytest.skip(f"{name} must be given {', '.join(missing)}")
     return {"name": name, **settings}
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[Callable[[str, Mapping[str, Any]], dict[str, Any]]]:
+    """Settings with which a choice asks a server on the loopback, as fast as it can."""
+    with ExitStack() as servers, pytest.MonkeyPatch.context() as environment:
+
+        def settings_for(choice: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+            server = servers.enter_context(FaultServer(answer=shape_of(choice)))
+            if settings["api_key_env"] is not None:
+                environment.setenv(settings["api_key_env"], "planted")
+            address = {"base_url": server.url} if "base_url" in settings else {"url": f"{server.url}/rerank"}
+            model = "m" if settings["model"] == "???" else settings["model"]
+            return {
+                **address,
+                "model": model,
+                "calls": {**settings["calls"], "calls_per_minute": None, "tokens_per_minute": None},
+            }
+
+        yield settings_for
 
 
 def make_system(component: Mapping[str, Any], **settings: object) -> System:

@@ -11,48 +11,10 @@ from rerank_eval.rerankers.http_rerank import HttpRerank
 from tests.conftest import Compose
 from tests.fakes import make_request
 from tests.fault_server import FaultServer, relevance
+from tests.provider_shapes import Body, jina_like, mixedbread, pinecone, tei, vllm, voyage
 
 TEXTS = ["one", "two", "three"]
 KEY = "planted-4f1c9d2e7a"
-Body = Mapping[str, Any]
-
-
-def scored(body: Body, documents: list[str]) -> list[tuple[int, float]]:
-    scores = [(index, relevance(body["query"], text)) for index, text in enumerate(documents)]
-    return sorted(scores, key=lambda pair: -pair[1])
-
-
-def jina_like(body: Body) -> Any:
-    rows = [{"index": index, "relevance_score": score} for index, score in scored(body, body["documents"])]
-    return {"model": body["model"], "results": rows, "usage": {"prompt_tokens": 9, "total_tokens": 9}}
-
-
-def voyage(body: Body) -> Any:
-    rows = [{"index": index, "relevance_score": score} for index, score in scored(body, body["documents"])]
-    return {"object": "list", "data": rows, "model": body["model"], "usage": {"total_tokens": 9}}
-
-
-def mixedbread(body: Body) -> Any:
-    rows = [{"index": index, "score": score, "object": "rank_result"} for index, score in scored(body, body["input"])]
-    return {"usage": {"prompt_tokens": 9, "total_tokens": 9}, "model": body["model"], "data": rows, "object": "list"}
-
-
-def pinecone(body: Body) -> Any:
-    texts = [document["text"] for document in body["documents"]]
-    rows = [{"index": index, "score": score} for index, score in scored(body, texts)]
-    return {"model": body["model"], "data": rows, "usage": {"rerank_units": 1}}
-
-
-def tei(body: Body) -> Any:
-    return [{"index": index, "score": score} for index, score in scored(body, body["texts"])]
-
-
-def vllm(body: Body) -> Any:
-    rows = [
-        {"index": index, "document": {"text": body["documents"][index], "multi_modal": None}, "relevance_score": score}
-        for index, score in scored(body, body["documents"])
-    ]
-    return {"id": "rerank-1", "model": body["model"], "usage": {"total_tokens": 9}, "results": rows}
 
 
 EXPECTED: Mapping[str, tuple[Callable[[Body], Any], str, Body, str | None, tuple[int | None, int | None]]] = {

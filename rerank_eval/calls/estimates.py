@@ -1,0 +1,63 @@
+"""How many tokens a call will be billed for: as its endpoint estimates, corrected by what the provider counted until now."""
+
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple
+
+from rerank_eval.calls.types import Answer, Endpoint, KeptAnswers
+from rerank_eval.types import Usage
+
+_COMPARED = 200
+"""How many kept answers of a model are read; a few give the same factor."""
+
+
+class _Counted(NamedTuple):
+    """Input tokens of the answers of one model: as estimated, and as billed."""
+
+    estimated: int = 0
+    billed: int = 0
+
+
+class Estimates:
+    """What the answers of each model were billed for each token estimated: of kept answers, and of those that come. Thread-safe."""
+
+    def __init__(self, kept: KeptAnswers | None) -> None:
+        """Take where earlier answers are, None for none."""
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._counted: dict[tuple[str, str], _Counted] = {}
+
+    def correct(self, endpoint: Endpoint, estimate: Usage) -> Usage:
+        """Return what the endpoint estimates with its input tokens as the provider counts them, as far as that is known."""
+        factor = self.factor(endpoint.provider, endpoint.model)
+        if factor is None or estimate.input_tokens is None:
+            return estimate
+        return replace(estimate, input_tokens=round(estimate.input_tokens * factor))
+
+    def learn(self, endpoint: Endpoint, answer: Answer) -> None:
+        """Compare what an answer was estimated at with what it was billed for."""
+        with self._lock:
+            known = self._read(endpoint.provider, endpoint.model)
+            self._counted[endpoint.provider, endpoint.model] = _add(known, answer)
+
+    def factor(self, provider: str, model: str) -> float | None:
+        """Return how many tokens were billed for each one estimated; None where no answer tells."""
+        with self._lock:
+            known = self._read(provider, model)
+        return known.billed / known.estimated if known.estimated else None
+
+    def _read(self, provider: str, model: str) -> _Counted:
+        if (provider, model) not in self._counted:
+            counted = _Counted()
+            for text in [] if self._kept is None else self._kept.sample_calls(provider, model, _COMPARED):
+                with suppress(ValueError, TypeError, KeyError):  # kept in another form by another version
+                    counted = _add(counted, Answer.decode(text))
+            self._counted[provider, model] = counted
+        return self._counted[provider, model]
+
+
+def _add(known: _Counted, answer: Answer) -> _Counted:
+    if not answer.estimated_tokens or not answer.usage.input_tokens:
+        return known
+    return _Counted(known.estimated + answer.estimated_tokens, known.billed + answer.usage.input_tokens)
