@@ -8,12 +8,13 @@ import numpy as np
 from rerank_eval.calling import cost_usd
 from rerank_eval.calls.prices import Prices
 from rerank_eval.candidates import count_tied, rerank
+from rerank_eval.depth_results import DepthResult, Loss, MeasureResult, Reliability
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
 from rerank_eval.paired import Column, find_intervals
 from rerank_eval.quality import Answers
-from rerank_eval.results import DepthResult, Loss, MeasureResult, Reliability, ScoreRow, SystemResult
+from rerank_eval.results import ScoreRow, SystemResult
 from rerank_eval.statistics import Interval
 from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Run, Usage

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from rerank_eval.depth_results import DepthResult, Loss, MeasureResult, Stability
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, RecordedResult
-from rerank_eval.results import DepthResult, Loss, MeasureResult, Stability, SystemResult
+from rerank_eval.results import SystemResult
 
 _LARGEST = 1e15
 _TOLERANCE = 1e-9

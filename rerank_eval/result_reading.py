@@ -9,20 +9,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from rerank_eval.depth_results import DepthResult, Loss, MeasureResult, Reliability, Spread, Stability
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, JudgedQuery, RecordedResult
 from rerank_eval.result_checks import check_result, is_number
-from rerank_eval.results import (
-    FORMAT_VERSION,
-    DepthResult,
-    Loss,
-    MeasureResult,
-    Reliability,
-    Spread,
-    Stability,
-    SystemResult,
-    Top,
-)
+from rerank_eval.results import FORMAT_VERSION, SystemResult, Top
 
 
 def read_recorded(path: Path) -> RecordedResult:

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from rerank_eval.results import DepthResult, ExperimentResult, MeasureResult
+from rerank_eval.depth_results import DepthResult, MeasureResult
+from rerank_eval.results import ExperimentResult
 
 _CEILING = "(ceiling)"
 _PADDING = 2

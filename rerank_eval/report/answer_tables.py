@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
+from rerank_eval.depth_results import Reliability
 from rerank_eval.report.formats import STABILITY_KINDS, format_curve, format_share
 from rerank_eval.report.model import Point, makes_calls
 from rerank_eval.report.tables import Row, Table, make_table
-from rerank_eval.results import Reliability
 
 
 class LabelledPoint(NamedTuple):

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from rerank_eval.depth_results import DepthResult
 from rerank_eval.latency import FEWEST_FOR_P95
 from rerank_eval.recorded import RecordedResult
 from rerank_eval.report.model import Estimate, Milliseconds, Point, RunDescription, Series
-from rerank_eval.results import DepthResult, SystemResult
+from rerank_eval.results import SystemResult
 
 
 def has_total_latency(result: RecordedResult) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
+from rerank_eval.depth_results import Loss, Reliability, Stability
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
@@ -17,7 +18,6 @@ from rerank_eval.report.model import (
     Series,
 )
 from rerank_eval.report.overview import count_collections
-from rerank_eval.results import Loss, Reliability, Stability
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 
+from rerank_eval.depth_results import Loss
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
     DatasetReport,
@@ -19,7 +20,6 @@ from rerank_eval.report.model import (
     RunDescription,
     Series,
 )
-from rerank_eval.results import Loss
 
 MEASURES = ("nDCG@10", "RR@10", "R@10")
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>"
