@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rerank_eval.calls.prices import Prices
 from rerank_eval.latency import LatencySample
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
-from rerank_eval.types import Scores
+from rerank_eval.types import CallTiming
 
 _MOST_FAULTS = 5
 
@@ -34,12 +34,17 @@ def describe_recording(system: System, answers: Answers) -> list[str]:
         return []
     if not all(scores.is_timed for scores in answers.scores.values() if scores.calls):
         return [f"{system.name}: its latency is not known: its {len(calls)} calls are not all that takes time"]
+    return [f"{system.name}: {describe_recorded_calls(calls)}"]
+
+
+def describe_recorded_calls(calls: Sequence[CallTiming]) -> str:
+    """Return when and how the latency of these calls, of which there is one, was recorded."""
     times = sorted(call.started for call in calls)
     most = max(call.concurrency for call in calls)
-    return [
-        f"{system.name}: its latency is recorded, from {len(calls)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
+    return (
+        f"its latency is recorded, from {len(calls)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
         "waits and retries are not in it"
-    ]
+    )
 
 
 def describe_faults(faults: Mapping[tuple[str, str], int]) -> list[str]:
@@ -55,9 +60,8 @@ def describe_faults(faults: Mapping[tuple[str, str], int]) -> list[str]:
     ]
 
 
-def cost_usd(prices: Prices, answers: Iterable[Scores]) -> float | None:
-    """Return what the calls behind the answers cost, also those that were paid for in an earlier run; None if that is not known."""
-    calls = [call for scores in answers for call in scores.calls]
+def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
+    """Return what the calls cost, also those that were paid for in an earlier run; None if that is not known, or there is none."""
     costs = [prices.usd(call.provider, call.model, call.usage) for call in calls]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) if calls and len(known) == len(costs) else None

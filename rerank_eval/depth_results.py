@@ -77,10 +77,46 @@ class Stability:
 
 
 @dataclass(frozen=True)
+class AnswerResult:
+    """What a language model answered from the first `context` documents, to queries that have reference answers.
+
+    `measures` has "context_precision@k" and "context_recall@k" over the queries that the reranker answered, "exact_match" and "token_f1"
+    over those `num_queries` that the model answered too. Of these, `unanswered` had no answer in the documents by the model's word, and
+    `unusable` no usable one; both count as wrong. `failures` got none at all. `chain` is what the providers were asked and paid for
+    reranking and answering together, `usage` for answering alone; `chain_latency` is first stage, reranker and answer in a row, over
+    the queries of which all are known.
+    """
+
+    context: int
+    num_queries: int
+    measures: Mapping[str, MeasureResult]
+    unanswered: int
+    unusable: int
+    failures: int
+    usage: Mapping[str, int | float | None]
+    chain: Mapping[str, int | float | None]
+    latency: Mapping[str, object] | None
+    chain_latency: Mapping[str, object] | None
+
+    @property
+    def tokens_per_query(self) -> float | None:
+        """The tokens, input and output, that the chain took for a query; None if that is not known."""
+        tokens = [self.chain.get(name) for name in ("input_tokens", "output_tokens")]
+        known = [count for count in tokens if count is not None]
+        return sum(known) / self.num_queries if self.num_queries and len(known) == len(tokens) else None
+
+    @property
+    def usd_per_1000(self) -> float | None:
+        """What the chain cost for 1,000 queries; None if that is not known."""
+        usd = self.chain.get("usd")
+        return None if usd is None or not self.num_queries else 1000 * usd / self.num_queries
+
+
+@dataclass(frozen=True)
 class DepthResult:
     """A system at one depth; depth 0 is the first stage alone.
 
-    `stability` has "shuffles" and "repeats", at the largest depth and where they were asked for.
+    `stability` has "shuffles" and "repeats", at the largest depth and where they were asked for; `answer` is there where answers were.
     """
 
     depth: int
@@ -97,6 +133,7 @@ class DepthResult:
     losses: Mapping[str, Loss] = field(default_factory=dict)
     reliability: Reliability | None = None
     stability: Mapping[str, Stability] = field(default_factory=dict)
+    answer: AnswerResult | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the fields under their names in `result.json`."""

@@ -68,6 +68,22 @@ class Top(NamedTuple):
     documents: Sequence[tuple[str, float | None, int]]
 
 
+class AnswerRow(NamedTuple):
+    """What a language model answered to one query from these documents, and how right that is.
+
+    `answer` is empty where the documents do not hold it, None where there is no usable one; the measures are None where the call failed.
+    """
+
+    query_id: str
+    system: str
+    depth: int
+    doc_ids: Sequence[str]
+    answer: str | None
+    exact_match: float | None
+    token_f1: float | None
+    nanoseconds: int | None
+
+
 class Excerpts(NamedTuple):
     """query_id -> text; the grades of the documents shown; doc_id -> beginning of the text; the tops of all rankings."""
 
@@ -94,6 +110,7 @@ class ExperimentResult:
     latency: Sequence[LatencySample] = field(repr=False)
     runs: Mapping[tuple[str, int], Run] = field(repr=False)
     excerpts: Excerpts | None = field(default=None, repr=False)
+    answers: Sequence[AnswerRow] = field(default=(), repr=False)
 
     def as_json(self) -> dict[str, object]:
         """Return the content of `result.json`."""
@@ -158,6 +175,8 @@ def _write_files(result: ExperimentResult, folder: Path, config: str | None) -> 
     (folder / "result.json").write_text(text + "\n", encoding="utf-8")
     _write_rows(folder / "scores.jsonl", (row._asdict() for row in result.scores))
     _write_rows(folder / "latency.jsonl", (sample._asdict() for sample in result.latency))
+    if result.answers:
+        _write_rows(folder / "answers.jsonl", (row._asdict() for row in result.answers))
     if result.excerpts is not None:
         _write_excerpts(folder, result.excerpts)
     (folder / "runs").mkdir()

@@ -152,7 +152,7 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         for values in (first, *by_pass)
     ]
     ranks = {query_id: _ranks(evaluation, runs, query_id, len(first[query_id])) for query_id in everywhere}
-    asked = [scores for one in passes for scores in one.answers.scores.values()]
+    asked = [call for one in passes for scores in one.answers.scores.values() for call in scores.calls]
     return Stability(
         count=len(passes),
         num_queries=len(everywhere),

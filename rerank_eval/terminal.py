@@ -8,8 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from rerank_eval.depth_results import DepthResult, MeasureResult
+from rerank_eval.depth_results import DepthResult
 from rerank_eval.results import ExperimentResult
+from rerank_eval.terminal_cells import show_difference, show_interval, show_milliseconds, show_number
 
 _CEILING = "(ceiling)"
 _PADDING = 2
@@ -118,8 +119,10 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         )
         if depth.reliability is not None and depth.reliability.fallback_rate:
             label += f" ({depth.reliability.fallback_rate:.1%} fell back)"
-        values = [_interval(m) if name in with_interval else _number(m.mean) for name, m in depth.measures.items()]
-        rows.append([label, str(depth.depth), *values, _difference(first), *_latency_cells(latency)])
+        values = [
+            show_interval(m) if name in with_interval else show_number(m.mean) for name, m in depth.measures.items()
+        ]
+        rows.append([label, str(depth.depth), *values, show_difference(first), *_latency_cells(latency)])
 
     first_stage = result.systems[0].depths[0]
     add_row(f"{result.retriever['name']} (first stage)", first_stage, first_stage.total_latency)
@@ -132,7 +135,7 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         for depth in system.depths[1:]:
             add_row(system.name, depth, depth.latency)
     for reachable, means in result.ceiling.items():
-        rows.append([_CEILING, str(reachable), *(_number(means[name]) for name in names), "", "", ""])
+        rows.append([_CEILING, str(reachable), *(show_number(means[name]) for name in names), "", "", ""])
     return rows
 
 
@@ -222,36 +225,5 @@ def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -
 
 def _latency_cells(latency: Mapping[str, object] | None) -> list[str]:
     mark = "*" if (latency or {}).get("source") == "recorded" else ""
-    found = [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
+    found = [show_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
     return [cell if cell == "n/a" else f"{cell}{mark}" for cell in found]
-
-
-def _interval(measure: MeasureResult) -> str:
-    if measure.mean is None:
-        return "n/a"
-    if measure.low is None or measure.high is None:
-        return _number(measure.mean)
-    return f"{_number(measure.mean)} [{_short(measure.low)},{_short(measure.high)}]"
-
-
-def _difference(measure: MeasureResult) -> str:
-    found = measure.difference
-    if found is None or found["mean"] is None:
-        return ""
-    if found["low"] is None or found["high"] is None:
-        return f"{found['mean']:+.4f}"
-    return f"{found['mean']:+.4f} [{found['low']:+.3f},{found['high']:+.3f}]"
-
-
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.4f}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
-
-
-def _milliseconds(value: object) -> str:
-    if not isinstance(value, float):
-        return "n/a"
-    return f"{value:.2f}" if value < 10 else f"{value:.0f}"

@@ -80,7 +80,7 @@ class DryCalls:
             self._asked = self._asked._replace(num_kept=self._asked.num_kept + is_new)
             return Answer.decode(kept)
         if is_new:
-            self._count(endpoint, body)
+            self.count(endpoint, body)
         if endpoint.imagine is None:
             self.mark_partial()
             raise RerankerError(f"{endpoint.provider} is not asked in a dry run")
@@ -91,7 +91,8 @@ class DryCalls:
     def stop(self) -> None:
         """Do nothing: there is nothing to wait for."""
 
-    def _count(self, endpoint: Endpoint, body: Body) -> None:
+    def count(self, endpoint: Endpoint, body: Body) -> None:
+        """Count a question of which only the length is known."""
         estimate = endpoint.estimate(body)
         if estimate.input_tokens is not None:
             estimate = replace(estimate, input_tokens=round(estimate.input_tokens * self._factor(endpoint)))
