@@ -25,6 +25,30 @@ class Milliseconds(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ContextAnswers:
+    """What a language model answered from the first `context` documents, to the queries with reference answers.
+
+    `gain` is the difference of `token_f1` to the first stage; None there. `without_answer` is the share of queries to which the model
+    gave none. Tokens, cost and the chain's latency are of reranking and answering together, the latter with the first stage.
+    """
+
+    context: int
+    num_queries: int
+    failures: int
+    precision: Estimate | None
+    recall: Estimate | None
+    exact_match: Estimate | None
+    token_f1: Estimate | None
+    gain: Estimate | None
+    without_answer: float | None
+    tokens_per_query: float | None
+    usd_per_1000: float | None
+    own_p50: Milliseconds | None
+    chain_p50: Milliseconds | None
+    chain_p95: Milliseconds | None
+
+
+@dataclass(frozen=True)
 class Point:
     """A system at one depth; depth 0 is the first stage alone."""
 
@@ -46,6 +70,7 @@ class Point:
     truncated_share: float | None
     reliability: Reliability | None = None
     stability: Mapping[str, Stability] = field(default_factory=dict)
+    answers: ContextAnswers | None = None
 
 
 def makes_calls(point: Point) -> bool:
