@@ -126,6 +126,7 @@ def _claims_of_measures(measures: Mapping[str, MeasureResult]) -> Iterator[tuple
 def _claims_of_answer(answer: AnswerResult) -> Iterator[tuple[str, bool]]:
     for name in ("context", "num_queries", "unanswered", "unusable", "failures"):
         yield f"{name} is no number", _is_integer(getattr(answer, name)) and getattr(answer, name) >= 0
+    yield "a measure is missing", {"exact_match", "token_f1"} <= set(answer.measures)
     yield from _claims_of_measures(answer.measures)
     for name in ("usage", "chain"):
         yield f"{name} is no mapping of numbers", _is_numbers(getattr(answer, name))
