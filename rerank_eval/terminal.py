@@ -6,14 +6,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
 
 from rerank_eval.depth_results import DepthResult
 from rerank_eval.results import ExperimentResult
-from rerank_eval.terminal_cells import show_difference, show_interval, show_milliseconds, show_number
+from rerank_eval.terminal_cells import (
+    least_width,
+    make_table,
+    show_difference,
+    show_interval,
+    show_milliseconds,
+    show_number,
+)
 
 _CEILING = "(ceiling)"
-_PADDING = 2
 _SILENCE_S = 30
 
 
@@ -81,14 +86,9 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     """
     console.print(_headline(result), markup=False, highlight=False, soft_wrap=True)
     rows = _rows(result, all_intervals=True)
-    if sum(_column_widths(rows)) + _PADDING * len(rows[0]) > console.width:
+    if least_width(rows) > console.width:
         rows = _rows(result, all_intervals=False)
-    table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
-    for heading, width in zip(rows[0], _column_widths(rows), strict=True):
-        table.add_column(escape(heading), justify="left" if heading == "system" else "right", min_width=width)
-    for row in rows[1:]:
-        table.add_row(*map(escape, row), style="dim" if row[0] == _CEILING else None)
-    console.print(table)
+    console.print(make_table(rows, dim=_CEILING))
     for line in _reliability_lines(result):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     last = "(ceiling): the candidates in the order of their judgments."
@@ -182,11 +182,6 @@ def _note_recorded(result: ExperimentResult) -> str:
         if any((depth.latency or {}).get("source") == "recorded" for depth in system.depths)
     ]
     return f"; of {', '.join(recorded)} (marked *) as recorded when its provider answered" if recorded else ""
-
-
-def _column_widths(rows: list[list[str]]) -> list[int]:
-    """Return the length of each column's longest word: narrower, and a number would be cut."""
-    return [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*rows, strict=True)]
 
 
 def print_warnings(result: ExperimentResult, console: Console) -> None:

@@ -1,6 +1,35 @@
-"""How the tables of the terminal write their numbers."""
+"""How the tables of the terminal write their numbers, and how wide they must be."""
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
 
 from rerank_eval.depth_results import MeasureResult
+
+_PADDING = 2
+
+
+def make_table(rows: Sequence[Sequence[str]], dim: str | None = None) -> Table:
+    """Return the table of `rows`, the headings first and names in the first column; a row that begins with `dim` is set back.
+
+    Every column is as wide as its longest word: narrower, and a number would be cut.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
+    for number, (heading, width) in enumerate(zip(rows[0], _column_widths(rows), strict=True)):
+        table.add_column(escape(heading), justify="right" if number else "left", min_width=width)
+    for row in rows[1:]:
+        table.add_row(*map(escape, row), style="dim" if row[0] == dim else None)
+    return table
+
+
+def least_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns of the terminal the table of `rows` needs at least."""
+    return sum(_column_widths(rows)) + _PADDING * len(rows[0])
+
+
+def _column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*rows, strict=True)]
 
 
 def show_interval(measure: MeasureResult) -> str:

@@ -51,7 +51,7 @@ def test_the_command_answers_prints_and_reports(tmp_path: Path, run_python: RunP
         assert done.returncode == 0, done.stderr
         wrong = run_python(*base, "answer=claude", "answer.kontext=3", cwd=tmp_path)
     assert "answers of" in done.stdout
-    assert "context precision@3" in done.stdout
+    assert "P@3" in done.stdout
     folder = tmp_path / done.stdout.split()[-1]
     rows = [json.loads(line) for line in (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 2 * 2 * NUM_QUERIES
