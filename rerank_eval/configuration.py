@@ -166,14 +166,16 @@ def evaluate_configuration(plain: Mapping[str, Any], settings: "Settings", progr
     """Make dataset, first stage, rerankers and what answers, and return what `runner.evaluate` finds."""
     from rerank_eval.runner import evaluate
 
-    return evaluate(*_make_parts(plain, progress), settings, progress, _make_answerer(plain))
+    answerer = _make_answerer(plain)
+    return evaluate(*_make_parts(plain, progress), settings, progress, answerer)
 
 
 def estimate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "list[Estimate]":
     """Make dataset, first stage, rerankers and what answers, and return what `dry_run.estimate_calls` finds: nothing is sent."""
     from rerank_eval.dry_run import estimate_calls
 
-    return estimate_calls(*_make_parts(plain, progress), settings, progress, _make_answerer(plain))
+    answerer = _make_answerer(plain)
+    return estimate_calls(*_make_parts(plain, progress), settings, progress, answerer)
 
 
 def _make_answerer(plain: Mapping[str, Any]) -> "Answerer | None":
