@@ -13,7 +13,7 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalise(text: str) -> str:
-    """Return what is compared of a text; the rules and their order are those of SQuAD's evaluate-v1.1.py."""
+    """Return what is compared of a text; rules and order of SQuAD's evaluate-v1.1.py, read on 2026-11-23."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
@@ -23,7 +23,7 @@ def exact_match(answer: str, references: Sequence[str]) -> float:
 
 
 def token_f1(answer: str, references: Sequence[str]) -> float:
-    """Return the best F1 of the answer's words with those of a reference; of two texts without a word it is 1, of one 0."""
+    """Return the best F1 of the answer's words with those of a reference; of two texts without a word it is 1, as in SQuAD 2.0, of one 0."""
     words = Counter(normalise(answer).split())
     return max(_f1(words, Counter(normalise(reference).split())) for reference in references)
 
