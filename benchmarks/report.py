@@ -13,19 +13,10 @@ import numpy as np
 from figures import Figure, report
 from memory import run_python
 
+from rerank_eval.depth_results import DepthResult, Loss, MeasureResult
 from rerank_eval.latency import LatencySample
 from rerank_eval.provenance import describe_provenance
-from rerank_eval.results import (
-    DepthResult,
-    Excerpts,
-    ExperimentResult,
-    Loss,
-    MeasureResult,
-    ScoreRow,
-    SystemResult,
-    Top,
-    write_result,
-)
+from rerank_eval.results import Excerpts, ExperimentResult, ScoreRow, SystemResult, Top, write_result
 from rerank_eval.types import Run
 
 DEPTHS = (5, 10, 20, 50, 100, 200)

@@ -8,12 +8,13 @@ import numpy as np
 from rerank_eval.calling import cost_usd
 from rerank_eval.calls.prices import Prices
 from rerank_eval.candidates import count_tied, rerank
+from rerank_eval.depth_results import DepthResult, Loss, MeasureResult, Reliability
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import LatencySample, LatencySummary, summarise
 from rerank_eval.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
 from rerank_eval.paired import Column, find_intervals
 from rerank_eval.quality import Answers
-from rerank_eval.results import DepthResult, Loss, MeasureResult, Reliability, ScoreRow, SystemResult
+from rerank_eval.results import AnswerRow, ScoreRow, SystemResult
 from rerank_eval.statistics import Interval
 from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Run, Usage
@@ -33,6 +34,7 @@ class Evaluated(NamedTuple):
     result: SystemResult
     rows: list[ScoreRow]
     runs: dict[tuple[str, int], Run]
+    answers: Sequence[AnswerRow] = ()
 
 
 def aggregate(
@@ -52,7 +54,7 @@ def aggregate(
     depths, seed = evaluation.settings.depths, evaluation.settings.seed
     wanted = list(dict.fromkeys([*measures, JUDGED]))
     own_samples = [sample for sample in samples if sample.system == system.name]
-    runs = {0: first_stage} | {depth: _reranked(answers, first_stage, dataset, depth) for depth in depths}
+    runs = {0: first_stage} | {depth: reranked_run(answers, first_stage, dataset, depth) for depth in depths}
     values = {depth: evaluation.score(run, wanted) for depth, run in runs.items()}
     intervals = _intervals(values, measures, seed)
     results = []
@@ -61,7 +63,7 @@ def aggregate(
             DepthResult(
                 depth=depth,
                 measures={
-                    name: _measure_result(intervals.get((depth, name, False)), intervals.get((depth, name, True)))
+                    name: measure_result(intervals.get((depth, name, False)), intervals.get((depth, name, True)))
                     for name in measures
                 },
                 judged_at_10=_mean(
@@ -108,7 +110,7 @@ def _losses(
     )
 
 
-def _reranked(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) -> Run:
+def reranked_run(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) -> Run:
     """Return the run over the queries that were answered."""
     run = {}
     for query in dataset.queries:
@@ -135,7 +137,8 @@ def _intervals(
     return dict(zip(columns, find_intervals(list(columns.values()), seed), strict=True))
 
 
-def _measure_result(interval: Interval | None, difference: Interval | None) -> MeasureResult:
+def measure_result(interval: Interval | None, difference: Interval | None) -> MeasureResult:
+    """Return a mean with its interval, and the difference to depth 0; no mean where no query is left."""
     if interval is None:
         return MeasureResult(None, None, None, 0)
     return MeasureResult(
@@ -159,9 +162,11 @@ def _describe_answers(
         failure.query_id for failure in answers.failures if failure.depth == depth or depth not in answers.asked_depths
     }
     asked = depth in answers.asked_depths
-    usage = _sum_usage([scores.usage for scores in found if scores.values]) if asked else None
+    usage = sum_usage([scores.usage for scores in found if scores.values]) if asked else None
     return {
-        "usage": None if usage is None else usage | {"usd": cost_usd(prices, found)},
+        "usage": None
+        if usage is None
+        else usage | {"usd": cost_usd(prices, [call for scores in found for call in scores.calls])},
         "failures": len(failed),
         "reliability": _reliability(len(failed), len(failed) + len(found), usage),
         "repairs": sum(scores.usage.repairs for scores in found) if asked else None,
@@ -180,7 +185,8 @@ def _reliability(num_failed: int, num_asked: int, usage: Mapping[str, int | floa
     return Reliability(num_failed / num_asked if num_asked else None, **rates)
 
 
-def _sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
+def sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
+    """Return the sum under the names of `result.json`; a count that one usage does not know is not known of the sum."""
     total: dict[str, int | float | None] = {}
     for name in ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL):
         values = [getattr(usage, name) for usage in usages]

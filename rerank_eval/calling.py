@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from rerank_eval.calls.batches import check_kept
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.prices import Prices
+from rerank_eval.calls.types import Endpoint
 from rerank_eval.latency import LatencySample
 from rerank_eval.parts import all_parts
 from rerank_eval.protocols import CallingReranker
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
-from rerank_eval.types import Scores
+from rerank_eval.types import CallTiming, total_nanoseconds
 
 _MOST_FAULTS = 5
 
@@ -23,14 +24,14 @@ def recorded_samples(system: System, answers: Answers) -> list[LatencySample]:
     None for a query of which a call was asked in a batch.
     """
     found = [
-        (depth, query_id, [call.nanoseconds for call in scores.calls])
+        (depth, query_id, total_nanoseconds(scores.calls))
         for (depth, query_id), scores in sorted(answers.scores.items(), key=lambda item: item[0])
         if scores.is_timed
     ]
     return [
-        LatencySample(query_id, system.name, depth, sum(known), position)
-        for position, (depth, query_id, times) in enumerate(found)
-        if (known := [time for time in times if time is not None]) and len(known) == len(times)
+        LatencySample(query_id, system.name, depth, nanoseconds, position)
+        for position, (depth, query_id, nanoseconds) in enumerate(found)
+        if nanoseconds is not None
     ]
 
 
@@ -41,18 +42,23 @@ def describe_recording(system: System, answers: Answers) -> list[str]:
         return []
     if not all(scores.is_timed for scores in answers.scores.values() if scores.calls):
         return [f"{system.name}: its latency is not known: its {len(calls)} calls are not all that takes time"]
+    return describe_calls(system.name, calls)
+
+
+def describe_calls(name: str, calls: Sequence[CallTiming]) -> list[str]:
+    """Return when and how the latency of these calls was recorded, and of how many there is none."""
     timed = [call for call in calls if call.nanoseconds is not None]
     sentences = []
     if len(timed) < len(calls):
         sentences.append(
-            f"{system.name}: {len(calls) - len(timed)} of its {len(calls)} calls were asked in batches, and so there is no latency for "
+            f"{name}: {len(calls) - len(timed)} of its {len(calls)} calls were asked in batches, and so there is no latency for "
             f"{'their queries' if timed else 'it'}"
         )
     if timed:
         times = sorted(call.started for call in timed)
         most = max(call.concurrency for call in timed)
         sentences.append(
-            f"{system.name}: its latency is recorded, from {len(timed)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
+            f"{name}: its latency is recorded, from {len(timed)} calls between {times[0]} and {times[-1]} with up to {most} in flight; "
             "waits and retries are not in it"
         )
     return sentences
@@ -83,22 +89,25 @@ def describe_waiting(waiting: Mapping[tuple[str, str], int]) -> list[str]:
     ]
 
 
-def check_endpoints(systems: Iterable[System], budget: Budget, keeps: bool) -> None:
-    """Check before anything is asked that a budget can be kept, and that a system which asks in batches has a store.
+def asked_endpoints(systems: Iterable[System]) -> list[Endpoint]:
+    """Return the endpoint of every system, or part of one, that asks a provider."""
+    parts = [part for system in systems for _, part in all_parts(system.name, system.reranker)]
+    return [part.endpoint for part in parts if isinstance(part, CallingReranker)]
+
+
+def check_endpoints(endpoints: Iterable[Endpoint], budget: Budget, keeps: bool) -> None:
+    """Check before anything is asked that a budget can be kept, and that what is asked in batches has a store.
 
     Raises:
         ConfigError: there is no price for a model, or no store.
     """
-    for system in systems:
-        for _, part in all_parts(system.name, system.reranker):
-            if isinstance(part, CallingReranker):
-                check_kept(part.endpoint, keeps)
-                budget.check_known(part.endpoint)
+    for endpoint in endpoints:
+        check_kept(endpoint, keeps)
+        budget.check_known(endpoint)
 
 
-def cost_usd(prices: Prices, answers: Iterable[Scores]) -> float | None:
-    """Return what the calls behind the answers cost, also those that were paid for in an earlier run; None if that is not known."""
-    calls = [call for scores in answers for call in scores.calls]
+def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
+    """Return what the calls cost, also those that were paid for in an earlier run; None if that is not known, or there is none."""
     costs = [prices.usd(call.provider, call.model, call.usage) for call in calls]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) if calls and len(known) == len(costs) else None

@@ -159,6 +159,7 @@ def _run(config: DictConfig) -> int:
     """Evaluate, write, print; return the exit code."""
     from rich.console import Console
 
+    from rerank_eval.answer_table import print_answers
     from rerank_eval.estimate_table import print_estimates
     from rerank_eval.paths import resolve_inside
     from rerank_eval.results import write_result
@@ -191,6 +192,7 @@ def _run(config: DictConfig) -> int:
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
     tables = Console(width=None if sys.stdout.isatty() else 200)
     print_result(result, tables)
+    print_answers(result, tables)
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
     tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,8 @@ import yaml
 
 from rerank_eval.errors import causes, nearest
 
-_GROUPS = ("dataset", "retriever", "reranker", "experiment")
+_GROUPS = ("dataset", "retriever", "reranker", "answer", "experiment")
+_COMPONENTS = ("dataset", "retriever", "answer")
 
 
 def explain_composition(error: BaseException, conf: Path) -> str:
@@ -26,6 +27,8 @@ def explain_composition(error: BaseException, conf: Path) -> str:
         if key in _GROUPS:
             return f"{key} takes a name: {', '.join(sorted(_choices(conf, key)))}"
         names = _settings(conf)
+        if key.startswith("answer.") and key in names:
+            return f"{key!r} is set where something answers, which is off: answer=claude turns it on"
         if key in names:
             return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')} than the chosen one"
         added = "; a reranker of your own is added with a plus: +rerankers.NAME._target_=MODULE.CLASS"
@@ -44,9 +47,8 @@ def _settings(conf: Path) -> list[str]:
     choices = [path for group in _GROUPS for path in sorted((conf / group).glob("*.yaml"))]
     for path in [conf / "config.yaml", *choices]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        prefix = {"dataset": "dataset.", "retriever": "retriever.", "reranker": f"rerankers.{path.stem}."}.get(
-            path.relative_to(conf).parts[0], ""
-        )
+        group = path.relative_to(conf).parts[0]
+        prefix = {"reranker": f"rerankers.{path.stem}."}.get(group, f"{group}." if group in _COMPONENTS else "")
         names += [prefix + name for name in _flatten(content) if not name.startswith(("hydra", "defaults", "_"))]
     return names
 

@@ -21,6 +21,7 @@ from rerank_eval.composition import explain_composition
 from rerank_eval.errors import ConfigError, nearest
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
+    from rerank_eval.answers.answerer import Answerer
     from rerank_eval.dry_run import Estimate
     from rerank_eval.protocols import Progress, Retriever
     from rerank_eval.results import ExperimentResult
@@ -38,7 +39,7 @@ _SECTIONS = {
     "stability": ("shuffles", "repeats", "queries"),
 }
 _SETTINGS = (
-    *("dataset", "retriever", "rerankers", "experiment_name", "output_dir"),
+    *("dataset", "retriever", "rerankers", "answer", "experiment_name", "output_dir"),
     *("depths", "measures", "retrieval_depth", "seed", "max_error_rate", "prices", "dry_run", *_SECTIONS),
 )
 
@@ -117,7 +118,7 @@ def _check_keys(found: object, names: Sequence[str], prefix: str) -> None:
 
 
 def check_components(plain: Mapping[str, Any]) -> None:
-    """Check that dataset, first stage and rerankers exist and take their settings, without making them.
+    """Check that dataset, first stage, rerankers and what answers exist and take their settings, without making them.
 
     Raises:
         ConfigError: one does not, or there is no reranker.
@@ -128,6 +129,8 @@ def check_components(plain: Mapping[str, Any]) -> None:
     named = {f"rerankers.{name}": component for name, component in rerankers.items()}
     for where, component in {"dataset": plain["dataset"], "retriever": plain["retriever"], **named}.items():
         check_component(component, where)
+    if plain["answer"] is not None:
+        check_component(plain["answer"], "answer")
 
 
 def make_settings(plain: Mapping[str, Any]) -> "Settings":
@@ -160,17 +163,32 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
 
 
 def evaluate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":
-    """Make dataset, first stage and rerankers, and return what `runner.evaluate` finds."""
+    """Make dataset, first stage, rerankers and what answers, and return what `runner.evaluate` finds."""
     from rerank_eval.runner import evaluate
 
-    return evaluate(*_make_parts(plain, progress), settings, progress)
+    answerer = _make_answerer(plain)
+    return evaluate(*_make_parts(plain, progress), settings, progress, answerer)
 
 
 def estimate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "list[Estimate]":
-    """Make dataset, first stage and rerankers, and return what `dry_run.estimate_calls` finds: nothing is sent."""
+    """Make dataset, first stage, rerankers and what answers, and return what `dry_run.estimate_calls` finds: nothing is sent."""
     from rerank_eval.dry_run import estimate_calls
 
-    return estimate_calls(*_make_parts(plain, progress), settings, progress)
+    answerer = _make_answerer(plain)
+    return estimate_calls(*_make_parts(plain, progress), settings, progress, answerer)
+
+
+def _make_answerer(plain: Mapping[str, Any]) -> "Answerer | None":
+    from rerank_eval.answers.answerer import Answerer
+
+    if plain["answer"] is None:
+        return None
+    answerer = make_component(plain["answer"], "answer")
+    if not isinstance(answerer, Answerer):
+        raise ConfigError(
+            f"answer: its _target_ returned {type(answerer).__name__}, not a rerank_eval.answers.answerer.Answerer"
+        )
+    return answerer
 
 
 def _make_parts(plain: Mapping[str, Any], progress: "Progress") -> "tuple[Dataset, Retriever, list[System]]":

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from rerank_eval.calling import check_endpoints
+from rerank_eval.answers.answerer import Answerer
+from rerank_eval.answers.answering import check_answerable, find_contexts
+from rerank_eval.calling import asked_endpoints, check_endpoints
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.dry_run import DryCalls
 from rerank_eval.calls.prices import Prices, read_prices
@@ -22,7 +24,8 @@ class Estimate(NamedTuple):
     """What one system would ask at one depth: calls that are new, those that are kept already, and of the new ones what is billed.
 
     Input tokens are estimated, output tokens and the cost are at most; None is unknown. `is_least`: the next questions depend on
-    answers that cannot be imagined, so that there are more. `tokens_per_estimated` is what earlier answers of its models were billed
+    answers that cannot be imagined, so that there are more; `is_most`: they do, and some may be the same or kept already.
+    `tokens_per_estimated` is what earlier answers of its models were billed
     for each estimated token; None without such.
     """
 
@@ -34,6 +37,7 @@ class Estimate(NamedTuple):
     output_tokens: int | None
     usd: float | None
     is_least: bool = False
+    is_most: bool = False
     tokens_per_estimated: float | None = None
 
 
@@ -43,24 +47,30 @@ def estimate_calls(
     rerankers: Iterable[Reranker | System],
     settings: Settings | None = None,
     progress: Progress | None = None,
+    answerer: Answerer | None = None,
 ) -> list[Estimate]:
-    """Return what each system that asks a provider would ask at each depth; nothing is sent.
+    """Return what each system that asks a provider would ask at each depth, and what the answerer would; nothing is sent.
 
-    The first stage runs, and so do the local parts of such a system.
+    The first stage runs, and so do the local parts of such a system. What a reranker will put first is not known: the answerer's
+    questions at a depth above 0 are as many as there are queries, as long as the candidates are, and none of them is taken for one that
+    is kept.
 
     Raises:
         RerankEvalError: as `runner.evaluate`.
     """
     settings = settings or Settings()
     progress = progress or SilentProgress()
+    if answerer is not None:
+        check_answerable(answerer, dataset, settings.depths)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
     prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
-    check_endpoints(systems, Budget(prices, settings.budget_usd), settings.store_path is not None)
+    endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
+    check_endpoints(endpoints, Budget(prices, settings.budget_usd), settings.store_path is not None)
     evaluation = prepare(dataset, retriever, settings, progress)
     is_there = settings.store_path is not None and settings.store_path.exists()
     store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
     try:
-        return [
+        estimates = [
             estimate
             for system in systems
             if system.asks_provider
@@ -68,6 +78,9 @@ def estimate_calls(
                 evaluation, system, DryCalls(store, prices, settings.store_path is not None), progress
             )
         ]
+        if answerer is not None:
+            estimates += _estimate_answers(evaluation, answerer, systems, DryCalls(store, prices))
+        return estimates
     finally:
         if store is not None:
             store.close()
@@ -91,6 +104,25 @@ def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, pr
         for again in passes:
             _ask_all(again.system, sampled_queries(evaluation), again.make_request, depths[-1], calls, progress)
         yield _take(calls, f"{system.name}, {len(passes)} {kind}", depths[-1])
+
+
+def _estimate_answers(
+    evaluation: Evaluation, answerer: Answerer, systems: Sequence[System], calls: DryCalls
+) -> Iterator[Estimate]:
+    """Yield an estimate for the first stage, and for each system at each depth that is answered at."""
+    corpus = evaluation.dataset.corpus
+    questions = [found for found in find_contexts(evaluation, answerer, evaluation.first_stage) if found.doc_ids]
+    for question in questions:
+        answerer.answer(calls, question.query.text, [corpus.text(doc_id) for doc_id in question.doc_ids])
+    yield _take(calls, f"answers, {evaluation.retriever.name}", 0)
+    for system in systems:
+        for depth in answerer.depths_among(evaluation.settings.depths)[1:]:
+            for question in questions:
+                candidates = evaluation.first_stage[question.query.query_id].doc_ids[:depth]
+                spread = candidates[:: max(1, len(candidates) // answerer.context)][: answerer.context]
+                documents = [corpus.text(doc_id) for doc_id in spread]
+                calls.count(answerer.endpoint, answerer.make_body(question.query.text, documents))
+            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=True)
 
 
 def _ask_all(

@@ -24,8 +24,8 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
         table.add_column(heading, justify="right")
     for found in estimates:
         counts = (found.kept, found.input_tokens, found.output_tokens)
-        least = "at least " if found.is_least else ""
-        cells = [f"{least}{found.calls:,}", *map(_count, counts), _usd(found.usd)]
+        bound = "at least " if found.is_least else "at most " if found.is_most else ""
+        cells = [f"{bound}{found.calls:,}", *map(_count, counts), _usd(found.usd)]
         table.add_row(escape(found.system), str(found.depth), *cells)
     console.print(table)
     for name, factor in {
@@ -37,6 +37,11 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
     if any(found.input_tokens and not found.tokens_per_estimated for found in estimates):
         say(
             "Input tokens without earlier answers are estimated: within 10% for English, by a factor of 2 wrong elsewhere."
+        )
+    if any(found.is_most for found in estimates):
+        say(
+            "Answers from reranked documents: what will be first is not known. The tokens are those of documents from all over the candidates; "
+            "a context that two systems share, or that an earlier run had, is not asked again."
         )
     total = total_usd(estimates)
     unknown = " (a price is not known; add it to the prices)" if total is None else ""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerank_eval.candidates import rerank
+from rerank_eval.depth_results import Loss
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.measures import score_run
 from rerank_eval.quality import Answers
-from rerank_eval.results import Loss
 from rerank_eval.types import Dataset, Ranking, Run
 
 QueryValues = Mapping[str, Mapping[str, float]]

@@ -1,8 +1,8 @@
 """The quality pass: every query, answers reused from the store, one pass for all depths where that is exact."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from rerank_eval.candidates import check_scores, explain_failure, shown_to
@@ -11,6 +11,7 @@ from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import BatchReranker, Progress, Reranker
 from rerank_eval.store import Store
 from rerank_eval.systems import System
+from rerank_eval.threads import work_in_threads
 from rerank_eval.types import Query, Request, Scores
 
 CHUNK = 16
@@ -127,22 +128,10 @@ def _answer(system: System, requests: list[Request], answers: Answers) -> Iterat
         for request in requests:
             yield [(request, _try_one(system.name, reranker, request))]
         return
-    pool = ThreadPoolExecutor(reranker.concurrency)
-    try:
-        futures = {pool.submit(_try_one, system.name, reranker, request): request for request in requests}
-        ended_by: BaseException | None = None
-        for future in as_completed(futures):
-            if future.exception() is None:
-                yield [(futures[future], future.result())]
-            ended_by = ended_by or future.exception()  # what else is in flight is still received
-        if ended_by is not None:
-            raise ended_by
-    except BaseException:
-        if system.calls is not None:
-            system.calls.stop()  # otherwise those that wait for a provider would hold up the end
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    stop = None if system.calls is None else system.calls.stop
+    work = partial(_try_one, system.name, reranker)
+    for request, outcome in work_in_threads(work, requests, reranker.concurrency, stop):
+        yield [(request, outcome)]
 
 
 def _try_one(name: str, reranker: Reranker, request: Request) -> Scores | str:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from rerank_eval.depth_results import AnswerResult, DepthResult, Loss, MeasureResult, Stability
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, RecordedResult
-from rerank_eval.results import DepthResult, Loss, MeasureResult, Stability, SystemResult
+from rerank_eval.results import SystemResult
 
 _LARGEST = 1e15
 _TOLERANCE = 1e-9
@@ -89,7 +90,28 @@ def _claims_of_system(system: SystemResult, measures: tuple[str, ...]) -> Iterat
 
 def _claims_of_depth(depth: DepthResult, measures: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     yield "a measure is missing", set(measures) <= set(depth.measures)
-    for name, measure in depth.measures.items():
+    yield from _claims_of_measures(depth.measures)
+    for name, loss in depth.losses.items():
+        values = {field.name: getattr(loss, field.name) for field in fields(Loss)}
+        needed = is_number(loss.first_stage) and is_number(loss.ordering)
+        yield f"the loss of {name} is no number", needed and _is_numbers(values)
+    for name in ("latency", "total_latency"):
+        yield f"{name} is no mapping of numbers", _is_latency(getattr(depth, name))
+    yield "usage is no mapping of numbers", depth.usage is None or _is_numbers(depth.usage)
+    yield "reliability is no mapping of numbers", depth.reliability is None or _is_numbers(vars(depth.reliability))
+    for kind, found in depth.stability.items():
+        yield f"the stability by {kind} is no set of numbers", _is_stability(found)
+    if depth.answer is not None:
+        for claim, holds in _claims_of_answer(depth.answer):
+            yield f"answer: {claim}", holds
+    for name in ("judged_at_10", "failures", "repairs", "truncated_pairs", "num_pairs", "tie_rate"):
+        value = getattr(depth, name)
+        may_lack = name not in ("failures", "num_pairs")
+        yield f"{name} is {_shown(value)}", is_number(value) or (value is None and may_lack)
+
+
+def _claims_of_measures(measures: Mapping[str, MeasureResult]) -> Iterator[tuple[str, bool]]:
+    for name, measure in measures.items():
         counted = _is_integer(measure.num_queries) and measure.num_queries >= 0
         yield f"{name} has no number of queries", counted
         bounds = (measure.mean, measure.low, measure.high)
@@ -99,28 +121,22 @@ def _claims_of_depth(depth: DepthResult, measures: tuple[str, ...]) -> Iterator[
             f"{name}: its difference is no mapping of numbers",
             measure.difference is None or _is_numbers(measure.difference),
         )
-    for name, loss in depth.losses.items():
-        values = {field.name: getattr(loss, field.name) for field in fields(Loss)}
-        needed = is_number(loss.first_stage) and is_number(loss.ordering)
-        yield f"the loss of {name} is no number", needed and _is_numbers(values)
-    for name in ("latency", "total_latency"):
-        latency = getattr(depth, name)
-        yield (
-            f"{name} is no mapping of numbers",
-            latency is None
-            or (
-                isinstance(latency, dict)
-                and _is_numbers({key: value for key, value in latency.items() if key != "source"})
-            ),
-        )
-    yield "usage is no mapping of numbers", depth.usage is None or _is_numbers(depth.usage)
-    yield "reliability is no mapping of numbers", depth.reliability is None or _is_numbers(vars(depth.reliability))
-    for kind, found in depth.stability.items():
-        yield f"the stability by {kind} is no set of numbers", _is_stability(found)
-    for name in ("judged_at_10", "failures", "repairs", "truncated_pairs", "num_pairs", "tie_rate"):
-        value = getattr(depth, name)
-        may_lack = name not in ("failures", "num_pairs")
-        yield f"{name} is {_shown(value)}", is_number(value) or (value is None and may_lack)
+
+
+def _claims_of_answer(answer: AnswerResult) -> Iterator[tuple[str, bool]]:
+    for name in ("context", "num_queries", "unanswered", "unusable", "failures"):
+        yield f"{name} is no number", _is_integer(getattr(answer, name)) and getattr(answer, name) >= 0
+    yield "a measure is missing", {"exact_match", "token_f1"} <= set(answer.measures)
+    yield from _claims_of_measures(answer.measures)
+    for name in ("usage", "chain"):
+        yield f"{name} is no mapping of numbers", _is_numbers(getattr(answer, name))
+    for name in ("latency", "chain_latency"):
+        yield f"{name} is no mapping of numbers", _is_latency(getattr(answer, name))
+
+
+def _is_latency(latency: object) -> bool:
+    numbers = {name: value for name, value in latency.items() if name != "source"} if isinstance(latency, dict) else {}
+    return latency is None or (isinstance(latency, dict) and _is_numbers(numbers))
 
 
 def _is_stability(found: Stability) -> bool:

@@ -9,20 +9,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from rerank_eval.depth_results import AnswerResult, DepthResult, Loss, MeasureResult, Reliability, Spread, Stability
 from rerank_eval.errors import DataError, shortened
 from rerank_eval.recorded import Cell, JudgedQuery, RecordedResult
 from rerank_eval.result_checks import check_result, is_number
-from rerank_eval.results import (
-    FORMAT_VERSION,
-    DepthResult,
-    Loss,
-    MeasureResult,
-    Reliability,
-    Spread,
-    Stability,
-    SystemResult,
-    Top,
-)
+from rerank_eval.results import FORMAT_VERSION, SystemResult, Top
 
 
 def read_recorded(path: Path) -> RecordedResult:
@@ -147,15 +138,23 @@ def _read_system(found: Mapping[str, Any]) -> SystemResult:
     for row in found["depths"]:
         known = _known_fields(DepthResult, row)
         known["judged_at_10"] = row["judged@10"]
-        known["measures"] = {
-            name: MeasureResult(**_known_fields(MeasureResult, value)) for name, value in row["measures"].items()
-        }
+        known["measures"] = _read_measures(row["measures"])
         known["losses"] = {name: Loss(**value) for name, value in row.get("losses", {}).items()}
         if known.get("reliability") is not None:
             known["reliability"] = Reliability(**_known_fields(Reliability, row["reliability"]))
+        if known.get("answer") is not None:
+            known["answer"] = _read_answer(row["answer"])
         known["stability"] = {kind: _read_stability(value) for kind, value in row.get("stability", {}).items()}
         depths.append(DepthResult(**known))
     return SystemResult(**_known_fields(SystemResult, found) | {"depths": depths})
+
+
+def _read_measures(found: Mapping[str, Any]) -> dict[str, MeasureResult]:
+    return {name: MeasureResult(**_known_fields(MeasureResult, value)) for name, value in found.items()}
+
+
+def _read_answer(found: Mapping[str, Any]) -> AnswerResult:
+    return AnswerResult(**_known_fields(AnswerResult, found) | {"measures": _read_measures(found["measures"])})
 
 
 def _read_stability(found: Mapping[str, Any]) -> Stability:

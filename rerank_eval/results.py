@@ -9,10 +9,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from rerank_eval.depth_results import DepthResult
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.latency import LatencySample
 from rerank_eval.trec import format_run
@@ -31,104 +32,6 @@ class ScoreRow(NamedTuple):
     depth: int
     measure: str
     value: float
-
-
-@dataclass(frozen=True)
-class MeasureResult:
-    """A mean over `num_queries` queries with its 95% interval; `difference` is to depth 0, paired by query."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    num_queries: int
-    difference: Mapping[str, float | None] | None = None
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Where a measure's distance to the perfect ranking lies; `first_stage` and `ordering` add up to it.
-
-    `truncation` and `unjudged` are what these may account for: the part of `ordering` on queries where a relevant candidate was
-    cut (None where a reranker cannot know), and the change if unjudged documents are left out of the ranking.
-    """
-
-    first_stage: float
-    ordering: float
-    truncation: float | None
-    unjudged: float | None
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """What went wrong: the share of queries that failed, and how often per call of an answered query the rest happened.
-
-    Rates per call are None where a reranker makes no calls, or was not asked at this depth. A call may be retried more than once.
-    """
-
-    error_rate: float | None
-    retry_rate: float | None = None
-    repair_rate: float | None = None
-    fallback_rate: float | None = None
-    refusal_rate: float | None = None
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A measure over answers to the same queries: the mean of each, the result's own first, and the standard deviation of the means.
-
-    `per_query` is the mean over queries of the standard deviation of one query's values.
-    """
-
-    means: Sequence[float]
-    standard_deviation: float
-    per_query: float
-
-
-@dataclass(frozen=True)
-class Stability:
-    """How far the result's own answers and `count` further ones are apart, over the `num_queries` that were answered every time.
-
-    `tau` is the mean of Kendall's tau over all pairs of answers. `position_bias` has, for each tenth of a shuffled list, the mean place
-    (0 first, 1 last) of what was shown there, 0.5 everywhere without a bias; None for a tenth that no list has. `usd` is what the
-    further answers cost.
-    """
-
-    count: int
-    num_queries: int
-    failures: int
-    measures: Mapping[str, Spread]
-    tau: float | None
-    position_bias: Sequence[float | None] = ()
-    usd: float | None = None
-
-
-@dataclass(frozen=True)
-class DepthResult:
-    """A system at one depth; depth 0 is the first stage alone.
-
-    `stability` has "shuffles" and "repeats", at the largest depth and where they were asked for.
-    """
-
-    depth: int
-    measures: Mapping[str, MeasureResult]
-    judged_at_10: float | None
-    latency: Mapping[str, object] | None = None
-    total_latency: Mapping[str, object] | None = None
-    usage: Mapping[str, int | float | None] | None = None
-    failures: int = 0
-    repairs: int | None = 0
-    truncated_pairs: int | None = None
-    num_pairs: int = 0
-    tie_rate: float | None = None
-    losses: Mapping[str, Loss] = field(default_factory=dict)
-    reliability: Reliability | None = None
-    stability: Mapping[str, Stability] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, object]:
-        """Return the fields under their names in `result.json`."""
-        fields = asdict(self)
-        fields["judged@10"] = fields.pop("judged_at_10")
-        return fields
 
 
 @dataclass(frozen=True)
@@ -165,6 +68,22 @@ class Top(NamedTuple):
     documents: Sequence[tuple[str, float | None, int]]
 
 
+class AnswerRow(NamedTuple):
+    """What a language model answered to one query from these documents, and how right that is.
+
+    `answer` is empty where the documents do not hold it, None where there is no usable one; the measures are None where the call failed.
+    """
+
+    query_id: str
+    system: str
+    depth: int
+    doc_ids: Sequence[str]
+    answer: str | None
+    exact_match: float | None
+    token_f1: float | None
+    nanoseconds: int | None
+
+
 class Excerpts(NamedTuple):
     """query_id -> text; the grades of the documents shown; doc_id -> beginning of the text; the tops of all rankings."""
 
@@ -191,6 +110,7 @@ class ExperimentResult:
     latency: Sequence[LatencySample] = field(repr=False)
     runs: Mapping[tuple[str, int], Run] = field(repr=False)
     excerpts: Excerpts | None = field(default=None, repr=False)
+    answers: Sequence[AnswerRow] = field(default=(), repr=False)
 
     def as_json(self) -> dict[str, object]:
         """Return the content of `result.json`."""
@@ -255,6 +175,8 @@ def _write_files(result: ExperimentResult, folder: Path, config: str | None) -> 
     (folder / "result.json").write_text(text + "\n", encoding="utf-8")
     _write_rows(folder / "scores.jsonl", (row._asdict() for row in result.scores))
     _write_rows(folder / "latency.jsonl", (sample._asdict() for sample in result.latency))
+    if result.answers:
+        _write_rows(folder / "answers.jsonl", (row._asdict() for row in result.answers))
     if result.excerpts is not None:
         _write_excerpts(folder, result.excerpts)
     (folder / "runs").mkdir()

@@ -5,7 +5,11 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
+from rerank_eval.answers.answerer import Answerer
+from rerank_eval.answers.answering import Replies, answer_from_contexts, check_answerable
+from rerank_eval.answers.results import Latencies, add_answers, describe_answers
 from rerank_eval.calling import (
+    asked_endpoints,
     check_endpoints,
     describe_faults,
     describe_recording,
@@ -70,6 +74,7 @@ class _Passes:
     first_stage_samples: list[LatencySample] = field(default_factory=list)
     latency_failures: list[LatencyFailure] = field(default_factory=list)
     further: list[Further] = field(default_factory=list)
+    replies: Replies = field(default_factory=Replies)
 
 
 def evaluate(
@@ -78,15 +83,17 @@ def evaluate(
     rerankers: Iterable[Reranker | System],
     settings: Settings | None = None,
     progress: Progress | None = None,
+    answerer: Answerer | None = None,
 ) -> ExperimentResult:
     """Return quality and latency of every reranker at every depth; what the command writes.
 
     A query that a reranker cannot answer is left out of its means, and counted; above `settings.max_error_rate`, or where none is
     left, the status is "not_evaluable". Answers are kept in `settings.store_path`, and reused, for rerankers that have an `identity()`.
+    With an `answerer` its language model answers from the reranked documents, where the dataset has reference answers.
 
     Raises:
         ConfigError: a setting or a name is wrong.
-        DataError: the first stage and the dataset do not fit.
+        DataError: the first stage and the dataset do not fit, or there are no reference answers for the answerer.
         NotEvaluableError: there is no query with a judgment, or the first stage found nothing.
         StoreError: the store is in use or cannot be written.
         EvaluationInterrupted: Ctrl-C; carries the partial result.
@@ -96,10 +103,13 @@ def evaluate(
     progress = progress or SilentProgress()
     provenance = describe_provenance()
     check_dataset(dataset)
+    if answerer is not None:
+        check_answerable(answerer, dataset, settings.depths)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
     prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
     budget = Budget(prices, settings.budget_usd)
-    check_endpoints(systems, budget, settings.store_path is not None)
+    endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
+    check_endpoints(endpoints, budget, settings.store_path is not None)
     for (
         system
     ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
@@ -116,6 +126,8 @@ def evaluate(
         try:
             _ask_all(evaluation, systems, store, progress, passes)
             _time_all(evaluation, systems, progress, passes)
+            if answerer is not None:
+                answer_from_contexts(evaluation, answerer, passes.answers, client, progress, passes.replies)
             ask_again(evaluation, systems, client, store, progress, passes.further)
         except KeyboardInterrupt:
             status = "incomplete"
@@ -136,6 +148,14 @@ def evaluate(
         )
         for item in evaluated
     ]
+    if answerer is not None:
+        latencies = Latencies(passes.samples, passes.first_stage_samples)
+        evaluated = [
+            add_answers(
+                evaluation, answerer, system, item, passes.answers[system.name], passes.replies, latencies, prices
+            )
+            for system, item in zip(systems, evaluated, strict=True)
+        ]
     too_many = _worst_error_rate(passes.answers, dataset) > settings.max_error_rate
     if status == "complete" and (too_many or any(item.result.has_no_value for item in evaluated)):
         status = "not_evaluable"
@@ -146,7 +166,8 @@ def evaluate(
         retriever=_describe_retriever(evaluation, passes.first_stage_samples),
         systems=[item.result for item in evaluated],
         ceiling=bounds.ceiling(),
-        settings=asdict(settings) | {"measures": list(evaluation.measures)},
+        settings=asdict(settings)
+        | {"measures": list(evaluation.measures), "answer": None if answerer is None else dict(answerer.identity())},
         warnings=collect_warnings(
             evaluation,
             passes.answers,
@@ -156,6 +177,7 @@ def evaluate(
             store,
         )
         + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
+        + describe_answers(passes.replies)
         + describe_faults(client.faults)
         + describe_waiting(client.waiting),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
@@ -164,6 +186,7 @@ def evaluate(
         latency=[*passes.first_stage_samples, *passes.samples],
         runs=runs,
         excerpts=collect_excerpts(evaluation, passes.answers, runs),
+        answers=[row for item in evaluated for row in item.answers],
     )
     if stopped is not None:
         raise EvaluationStoppedError(stopped, result) from stopped
@@ -251,7 +274,14 @@ def _describe_dataset(dataset: Dataset) -> dict[str, object]:
         "part_of": dataset.part_of,
         "sha256": dataset.sha256,
         "load_report": asdict(dataset.load_report),
+        "reference_answers": _describe_references(dataset),
     }
+
+
+def _describe_references(dataset: Dataset) -> dict[str, object] | None:
+    """Return how many queries have reference answers, and the hash of these; None where none has."""
+    answers = {query_id: list(texts) for query_id, texts in dataset.reference_answers.items()}
+    return {"num_queries": len(answers), "sha256": fingerprint(answers)} if answers else None
 
 
 def _describe_retriever(evaluation: Evaluation, samples: Sequence[LatencySample]) -> dict[str, object]:

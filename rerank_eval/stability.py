@@ -13,11 +13,12 @@ from rerank_eval.calling import cost_usd
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Calls, Endpoint
 from rerank_eval.candidates import rerank
+from rerank_eval.depth_results import Spread, Stability
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.latency import sample_queries
 from rerank_eval.protocols import Progress
 from rerank_eval.quality import Answers, answer_queries
-from rerank_eval.results import Spread, Stability, SystemResult
+from rerank_eval.results import SystemResult
 from rerank_eval.store import Store
 from rerank_eval.systems import System
 from rerank_eval.types import Query, Request, Run
@@ -151,7 +152,7 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         for values in (first, *by_pass)
     ]
     ranks = {query_id: _ranks(evaluation, runs, query_id, len(first[query_id])) for query_id in everywhere}
-    asked = [scores for one in passes for scores in one.answers.scores.values()]
+    asked = [call for one in passes for scores in one.answers.scores.values() for call in scores.calls]
     return Stability(
         count=len(passes),
         num_queries=len(everywhere),

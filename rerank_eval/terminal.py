@@ -6,12 +6,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
 
-from rerank_eval.results import DepthResult, ExperimentResult, MeasureResult
+from rerank_eval.depth_results import DepthResult
+from rerank_eval.results import ExperimentResult
+from rerank_eval.terminal_cells import (
+    least_width,
+    make_table,
+    show_difference,
+    show_interval,
+    show_milliseconds,
+    show_number,
+)
 
 _CEILING = "(ceiling)"
-_PADDING = 2
 _SILENCE_S = 30
 
 
@@ -79,14 +86,9 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     """
     console.print(_headline(result), markup=False, highlight=False, soft_wrap=True)
     rows = _rows(result, all_intervals=True)
-    if sum(_column_widths(rows)) + _PADDING * len(rows[0]) > console.width:
+    if least_width(rows) > console.width:
         rows = _rows(result, all_intervals=False)
-    table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
-    for heading, width in zip(rows[0], _column_widths(rows), strict=True):
-        table.add_column(escape(heading), justify="left" if heading == "system" else "right", min_width=width)
-    for row in rows[1:]:
-        table.add_row(*map(escape, row), style="dim" if row[0] == _CEILING else None)
-    console.print(table)
+    console.print(make_table(rows, dim=_CEILING))
     for line in _reliability_lines(result):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     last = "(ceiling): the candidates in the order of their judgments."
@@ -117,8 +119,10 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         )
         if depth.reliability is not None and depth.reliability.fallback_rate:
             label += f" ({depth.reliability.fallback_rate:.1%} fell back)"
-        values = [_interval(m) if name in with_interval else _number(m.mean) for name, m in depth.measures.items()]
-        rows.append([label, str(depth.depth), *values, _difference(first), *_latency_cells(latency)])
+        values = [
+            show_interval(m) if name in with_interval else show_number(m.mean) for name, m in depth.measures.items()
+        ]
+        rows.append([label, str(depth.depth), *values, show_difference(first), *_latency_cells(latency)])
 
     first_stage = result.systems[0].depths[0]
     add_row(f"{result.retriever['name']} (first stage)", first_stage, first_stage.total_latency)
@@ -131,7 +135,7 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         for depth in system.depths[1:]:
             add_row(system.name, depth, depth.latency)
     for reachable, means in result.ceiling.items():
-        rows.append([_CEILING, str(reachable), *(_number(means[name]) for name in names), "", "", ""])
+        rows.append([_CEILING, str(reachable), *(show_number(means[name]) for name in names), "", "", ""])
     return rows
 
 
@@ -180,11 +184,6 @@ def _note_recorded(result: ExperimentResult) -> str:
     return f"; of {', '.join(recorded)} (marked *) as recorded when its provider answered" if recorded else ""
 
 
-def _column_widths(rows: list[list[str]]) -> list[int]:
-    """Return the length of each column's longest word: narrower, and a number would be cut."""
-    return [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*rows, strict=True)]
-
-
 def print_warnings(result: ExperimentResult, console: Console) -> None:
     """Print each warning, and the first failures, on a line of its own."""
     for warning in result.warnings:
@@ -221,36 +220,5 @@ def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -
 
 def _latency_cells(latency: Mapping[str, object] | None) -> list[str]:
     mark = "*" if (latency or {}).get("source") == "recorded" else ""
-    found = [_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
+    found = [show_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
     return [cell if cell == "n/a" else f"{cell}{mark}" for cell in found]
-
-
-def _interval(measure: MeasureResult) -> str:
-    if measure.mean is None:
-        return "n/a"
-    if measure.low is None or measure.high is None:
-        return _number(measure.mean)
-    return f"{_number(measure.mean)} [{_short(measure.low)},{_short(measure.high)}]"
-
-
-def _difference(measure: MeasureResult) -> str:
-    found = measure.difference
-    if found is None or found["mean"] is None:
-        return ""
-    if found["low"] is None or found["high"] is None:
-        return f"{found['mean']:+.4f}"
-    return f"{found['mean']:+.4f} [{found['low']:+.3f},{found['high']:+.3f}]"
-
-
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.4f}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
-
-
-def _milliseconds(value: object) -> str:
-    if not isinstance(value, float):
-        return "n/a"
-    return f"{value:.2f}" if value < 10 else f"{value:.0f}"

@@ -144,10 +144,11 @@ class Dataset(Conventions):
     """A corpus, the queries to run, and the judgments of exactly these queries; or none at all, for a query log.
 
     `first_stage` is the run that came with the data, where one did: candidates that `retriever=candidates` returns; no part of the
-    content. What `Conventions` has is given by name.
+    content. `reference_answers` has, for some queries, the texts that are right as an answer; no ranking depends on them, and so
+    `sha256` does not either. What `Conventions` has is given by name.
 
     Raises:
-        DataError: a query comes twice or has no judgment, or there are judgments of another query.
+        DataError: a query comes twice or has no judgment, or there are judgments or reference answers of another query.
         ConfigError: as `Conventions`.
     """
 
@@ -158,9 +159,10 @@ class Dataset(Conventions):
     qrels: Qrels
     load_report: LoadReport = field(default_factory=LoadReport)
     first_stage: Run | None = None
+    reference_answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check that queries and judgments belong together."""
+        """Check that queries, judgments and reference answers belong together."""
         super().__post_init__()
         query_ids = {query.query_id for query in self.queries}
         if len(query_ids) != len(self.queries):
@@ -168,11 +170,13 @@ class Dataset(Conventions):
         for query_id in query_ids ^ self.qrels.keys() if self.qrels else ():
             fault = "has no judgment" if query_id in query_ids else "has judgments but is not among the queries"
             raise DataError(f"{self.name}: query {query_id!r} {fault}; leave it out")
+        for query_id in self.reference_answers.keys() - query_ids:
+            raise DataError(f"{self.name}: query {query_id!r} has reference answers but is not among the queries")
 
     def only(self, query: Query) -> "Dataset":
-        """Return this dataset with a single query."""
+        """Return this dataset with a single query, to be searched for."""
         qrels = {query.query_id: self.qrels[query.query_id]} if self.is_judged else {}
-        return replace(self, queries=(query,), qrels=qrels)
+        return replace(self, queries=(query,), qrels=qrels, reference_answers={})
 
     def candidates(self, query_id: str, ranking: Ranking) -> Ranking:
         """Return the ranking without the query's own document where that is no candidate (https://github.com/beir-cellar/beir/pull/91)."""
@@ -252,6 +256,12 @@ class CallTiming(NamedTuple):
     provider: str = ""
     model: str = ""
     usage: Usage = Usage()
+
+
+def total_nanoseconds(calls: "Sequence[CallTiming]") -> int | None:
+    """Return what the calls took, one after the other; None where that of one is not known, or there is none."""
+    known = [call.nanoseconds for call in calls if call.nanoseconds is not None]
+    return sum(known) if known and len(known) == len(calls) else None
 
 
 @dataclass(frozen=True)

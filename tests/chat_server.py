@@ -37,7 +37,7 @@ def read_prompt(body: Mapping[str, Any]) -> Shown:
 
 
 def right_value(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The right answer to whatever the schema asks for."""
+    """The right answer to whatever the schema asks for; to a question, the whole text of the best document shown."""
     schema = (
         body["output_config"]["format"]["schema"]
         if "output_config" in body
@@ -49,6 +49,7 @@ def right_value(body: Mapping[str, Any]) -> dict[str, Any]:
         "ranking": shown.best_first,
         "best": shown.best_first[0],
         "grades": [{"number": number, "grade": grade} for number, grade in enumerate(grades, start=1)],
+        "answer": shown.documents[shown.best_first[0] - 1],
     }
     return {name: answers[name] for name in schema["properties"]}
 

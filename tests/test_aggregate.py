@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from rerank_eval.aggregate import Evaluated, aggregate
+from rerank_eval.depth_results import DepthResult
 from rerank_eval.evaluation import Evaluation, prepare
 from rerank_eval.latency import LatencySample
 from rerank_eval.losses import find_bounds
 from rerank_eval.protocols import SilentProgress
 from rerank_eval.quality import Answers, Failure
-from rerank_eval.results import DepthResult
 from rerank_eval.settings import Settings
 from rerank_eval.systems import System
 from rerank_eval.types import Scores, Usage

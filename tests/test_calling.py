@@ -12,12 +12,13 @@ import pytest
 from rich.console import Console
 
 from rerank_eval.configuration import CONF
+from rerank_eval.depth_results import DepthResult
 from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.http_rerank import HttpRerank
-from rerank_eval.results import DepthResult, write_result
+from rerank_eval.results import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.terminal import print_result

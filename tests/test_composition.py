@@ -44,7 +44,8 @@ def test_every_choice_composes_and_its_class_takes_its_settings(group: str, name
         assert config["experiment_name"] == name
     else:
         config = composed(f"{group}=[{name}]" if group == "reranker" else f"{group}={name}")
-    for component in (config["dataset"], config["retriever"], *config["rerankers"].values()):
+    components = [config["dataset"], config["retriever"], *config["rerankers"].values()]
+    for component in components if config["answer"] is None else [*components, config["answer"]]:
         check_component(component, name)
 
 
@@ -58,6 +59,11 @@ def test_several_rerankers_compose_and_one_of_a_kind_can_be_added() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("answer=cluade", "there is no answer 'cluade': did you mean claude?"),
+        (
+            "answer.context=3",
+            "'answer.context' is set where something answers, which is off: answer=claude turns it on",
+        ),
         ("reranker=[minlm]", "there is no reranker 'minlm': did you mean minilm?"),
         ("retriever=bm52", "there is no retriever 'bm52': did you mean bm25?"),
         ("dataset=beirdir", "there is no dataset 'beirdir': did you mean beir_dir"),

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from rerank_eval.calling import describe_faults
+from rerank_eval.depth_results import Reliability
 from rerank_eval.errors import DataError
 from rerank_eval.protocols import Reranker
 from rerank_eval.report.build import build_report
@@ -16,7 +17,7 @@ from rerank_eval.report.decision import Constraint
 from rerank_eval.report.export import write_report
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import ExperimentResult, Reliability, write_result
+from rerank_eval.results import ExperimentResult, write_result
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.terminal import print_result

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from rerank_eval.depth_results import DepthResult, MeasureResult
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.latency import LatencySample
-from rerank_eval.results import DepthResult, ExperimentResult, MeasureResult, ScoreRow, SystemResult, write_result
+from rerank_eval.results import ExperimentResult, ScoreRow, SystemResult, write_result
 from rerank_eval.types import Ranking
 
 MEASURE = MeasureResult(0.5, None, None, 1)

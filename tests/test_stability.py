@@ -13,6 +13,7 @@ from rich.console import Console
 from scipy.stats import kendalltau
 
 from rerank_eval.calls.openai_chat import OpenAIChat
+from rerank_eval.depth_results import Stability
 from rerank_eval.dry_run import estimate_calls
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.protocols import Reranker
@@ -22,7 +23,7 @@ from rerank_eval.report.export import write_report
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import ExperimentResult, Stability, write_result
+from rerank_eval.results import ExperimentResult, write_result
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 from rerank_eval.stability import draw_order

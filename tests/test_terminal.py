@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from rerank_eval.results import DepthResult, ExperimentResult, MeasureResult, SystemResult
+from rerank_eval.depth_results import DepthResult, MeasureResult
+from rerank_eval.results import ExperimentResult, SystemResult
 from rerank_eval.terminal import ProgressBars, print_result, print_warnings
 
 

@@ -57,9 +57,13 @@ def read_object(text: str) -> Mapping[str, Any] | None:
 
 
 def imagine_object(schema: Schema, body: Body) -> str:
-    """Return a JSON object of the schema, for a run in which nothing is sent: lists are empty, choices are drawn, the same for a body."""
+    """Return a JSON object of the schema, for a run in which nothing is sent.
+
+    Lists and texts are empty, choices are drawn, the same for a body.
+    """
     drawn = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
     values: dict[str, Any] = {}
     for name, kind in schema.get("properties", {}).items():
-        values[name] = [] if kind["type"] == "array" else kind["enum"][drawn[0] % len(kind["enum"])]
+        choices = kind.get("enum") or [[] if kind["type"] == "array" else ""]
+        values[name] = choices[drawn[0] % len(choices)]
     return json.dumps(values)

@@ -68,7 +68,7 @@ class DryCalls:
             if read_batch(kept) is None:
                 return Answer.decode(kept)
         elif is_new:
-            self._count(endpoint, body)
+            self.count(endpoint, body)
         if endpoint.imagine is None:
             self.mark_partial()
             raise RerankerError(f"{endpoint.provider} is not asked in a dry run")
@@ -79,7 +79,8 @@ class DryCalls:
     def stop(self) -> None:
         """Do nothing: there is nothing to wait for."""
 
-    def _count(self, endpoint: Endpoint, body: Body) -> None:
+    def count(self, endpoint: Endpoint, body: Body) -> None:
+        """Count a question of which only the length is known."""
         self._models.add((endpoint.provider, endpoint.model))
         estimate = self._estimates.correct(endpoint, endpoint.estimate(body))
         before = self._asked

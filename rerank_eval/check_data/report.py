@@ -93,6 +93,8 @@ class DataReport:
     documents: Texts
     queries: Texts
     judgments: Judgments | None
+    reference_answers: int
+    """How many queries have some."""
     self_retrieval: SelfRetrieval
     first_stage: FirstStage
     published_bm25: Mapping[str, float]
@@ -118,6 +120,7 @@ def describe_data(evaluation: Evaluation, progress: Progress) -> DataReport:
         documents=documents,
         queries=queries,
         judgments=_describe_judgments(dataset) if dataset.is_judged else None,
+        reference_answers=len(dataset.reference_answers),
         self_retrieval=self_retrieval,
         first_stage=_describe_first_stage(evaluation),
         published_bm25=dict(dataset.published_bm25),

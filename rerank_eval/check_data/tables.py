@@ -30,6 +30,8 @@ def print_data_report(report: DataReport, console: Console) -> None:
     if report.judgments is not None:
         console.print()
         _print_judgments(report.judgments, report.relevance_level, console)
+    if report.reference_answers:
+        say(f"queries with reference answers: {_count(report.reference_answers, report.queries.count)}")
     console.print()
     stage = report.first_stage
     candidates = stage.candidates

@@ -1,4 +1,7 @@
-"""A folder in BEIR layout (Thakur et al., 2021): corpus.jsonl, queries.jsonl, qrels/<split>.tsv; each may end in .gz."""
+"""A folder in BEIR layout (Thakur et al., 2021): corpus.jsonl, queries.jsonl, qrels/<split>.tsv; each may end in .gz.
+
+Reference answers may lie beside them, in answers.jsonl.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +11,7 @@ from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus
 from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.json_objects import parse_object, string_field
+from rerank_eval.datasets.reference_answers import read_reference_answers
 from rerank_eval.errors import ConfigError, DataError, nearest
 from rerank_eval.paths import check_name
 from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_id
@@ -35,7 +39,8 @@ def load_beir_dir(
 ) -> Dataset:
     """Return the dataset: all documents (title, where `titles` says so, and text joined by a space), and the queries that `split` has judgments for.
 
-    Queries without a judgment are left out, and counted, as in BEIR. Without a split (None) nothing is judged: a query log.
+    Queries without a judgment are left out, and counted, as in BEIR; so are their reference answers. Without a split (None) nothing is
+    judged: a query log.
 
     Raises:
         ConfigError: the folder or the split does not exist.
@@ -53,6 +58,8 @@ def load_beir_dir(
     reader = LineReader(on_bad_line)
     qrels = None if split is None else read_qrels(_find_qrels(folder, check_name(split, "dataset.split")), reader)
     queries = _read_queries(_find(folder, "queries"), reader)
+    answers_path = _find_if_any(folder, "answers")
+    answers = {} if answers_path is None else read_reference_answers(answers_path, reader, queries)
     corpus = _read_corpus(_find(folder, "corpus"), reader, titles)
     return assemble(
         name=check_name(name or folder.resolve().name, "dataset.name"),
@@ -63,14 +70,20 @@ def load_beir_dir(
         conventions=conventions,
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates + corpus.dropped_duplicates,
+        reference_answers=answers,
     )
 
 
 def _find(folder: Path, stem: str) -> Path:
-    for ending in (".jsonl", ".jsonl.gz"):
-        if (folder / (stem + ending)).is_file():
-            return folder / (stem + ending)
-    raise DataError(f"a folder in BEIR layout has {stem}.jsonl or {stem}.jsonl.gz; there is none", folder)
+    found = _find_if_any(folder, stem)
+    if found is None:
+        raise DataError(f"a folder in BEIR layout has {stem}.jsonl or {stem}.jsonl.gz; there is none", folder)
+    return found
+
+
+def _find_if_any(folder: Path, stem: str) -> Path | None:
+    files = (folder / (stem + ending) for ending in (".jsonl", ".jsonl.gz"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _find_qrels(folder: Path, split: str) -> Path:

@@ -1,6 +1,6 @@
 """Documents and queries gathered from records, with the rules that every source shares."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus, replace_surrogates
@@ -76,6 +76,7 @@ def assemble(
     dropped_duplicates: int = 0,
     unused_columns: tuple[str, ...] = (),
     first_stage: Run | None = None,
+    reference_answers: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Return the dataset of the queries that have a judgment; the others are left out, and counted.
 
@@ -100,5 +101,8 @@ def assemble(
             unused_columns=unused_columns,
         ),
         first_stage=first_stage,
+        reference_answers={
+            query.query_id: found for query in kept if (found := (reference_answers or {}).get(query.query_id))
+        },
         **vars(conventions),
     )

@@ -21,6 +21,14 @@ def show_estimate(estimate: Estimate | None) -> str:
     return f"{estimate.mean:.4f} [{show(estimate.low)}, {show(estimate.high)}]"
 
 
+def show_gain(gain: Estimate | None) -> str:
+    """Return a difference of which only the interval is known, all with their signs; n/a where there is none."""
+    if gain is None:
+        return UNKNOWN
+    interval = UNKNOWN if gain.low is None else f"{show_signed(gain.low)}, {show_signed(gain.high)}"
+    return f"{show_signed(gain.mean)} [{interval}]"
+
+
 def show_difference(difference: Difference | None) -> str:
     """Return a difference and its interval, all with their signs; n/a where there is none."""
     if difference is None:

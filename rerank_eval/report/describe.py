@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from rerank_eval.depth_results import AnswerResult, DepthResult
 from rerank_eval.latency import FEWEST_FOR_P95
 from rerank_eval.recorded import RecordedResult
-from rerank_eval.report.model import Estimate, Milliseconds, Point, RunDescription, Series
-from rerank_eval.results import DepthResult, SystemResult
+from rerank_eval.report.model import ContextAnswers, Estimate, Milliseconds, Point, RunDescription, Series
+from rerank_eval.results import SystemResult
 
 
 def has_total_latency(result: RecordedResult) -> bool:
@@ -66,6 +67,32 @@ def make_point(
         else depth.truncated_pairs / depth.num_pairs,
         reliability=depth.reliability,
         stability=depth.stability,
+        answers=None if depth.answer is None else _make_answers(depth.answer),
+    )
+
+
+def _make_answers(found: AnswerResult) -> ContextAnswers:
+    def estimate(name: str) -> Estimate | None:
+        measure = found.measures.get(name)
+        return None if measure is None or measure.mean is None else Estimate(measure.mean, measure.low, measure.high)
+
+    gain = found.measures["token_f1"].difference or {}
+    mean = gain.get("mean")
+    return ContextAnswers(
+        context=found.context,
+        num_queries=found.num_queries,
+        failures=found.failures,
+        precision=estimate(f"context_precision@{found.context}"),
+        recall=estimate(f"context_recall@{found.context}"),
+        exact_match=estimate("exact_match"),
+        token_f1=estimate("token_f1"),
+        gain=None if mean is None else Estimate(mean, gain.get("low"), gain.get("high")),
+        without_answer=(found.unanswered + found.unusable) / found.num_queries if found.num_queries else None,
+        tokens_per_query=found.tokens_per_query,
+        usd_per_1000=found.usd_per_1000,
+        own_p50=_percentile(found.latency, "p50"),
+        chain_p50=_percentile(found.chain_latency, "p50"),
+        chain_p95=_percentile(found.chain_latency, "p95"),
     )
 
 

@@ -44,6 +44,14 @@ def estimate_cell(estimate: Estimate | None) -> Cell:
     )
 
 
+def gain_cell(gain: Estimate | None) -> Cell:
+    """Return a difference of which only the interval is known, above that."""
+    if gain is None:
+        return Cell(UNKNOWN)
+    bounds = f"[{format_difference(gain.low)}, {format_difference(gain.high)}]"
+    return Cell(format_difference(gain.mean), UNKNOWN if gain.low is None else bounds, gain.mean)
+
+
 def difference_cell(difference: Difference | None) -> Cell:
     """Return a difference above its interval."""
     if difference is None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rerank_eval.depth_results import Loss, Reliability, Stability
 from rerank_eval.paired import Difference
-from rerank_eval.results import Loss, Reliability, Stability
 
 
 class Estimate(NamedTuple):
@@ -22,6 +22,30 @@ class Milliseconds(NamedTuple):
     value: float
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class ContextAnswers:
+    """What a language model answered from the first `context` documents, to the queries with reference answers.
+
+    `gain` is the difference of `token_f1` to the first stage; None there. `without_answer` is the share of queries to which the model
+    gave none. Tokens, cost and the chain's latency are of reranking and answering together, the latter with the first stage.
+    """
+
+    context: int
+    num_queries: int
+    failures: int
+    precision: Estimate | None
+    recall: Estimate | None
+    exact_match: Estimate | None
+    token_f1: Estimate | None
+    gain: Estimate | None
+    without_answer: float | None
+    tokens_per_query: float | None
+    usd_per_1000: float | None
+    own_p50: Milliseconds | None
+    chain_p50: Milliseconds | None
+    chain_p95: Milliseconds | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +70,7 @@ class Point:
     truncated_share: float | None
     reliability: Reliability | None = None
     stability: Mapping[str, Stability] = field(default_factory=dict)
+    answers: ContextAnswers | None = None
 
 
 def makes_calls(point: Point) -> bool:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
+from rerank_eval.depth_results import Loss, Reliability, Stability
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
+    ContextAnswers,
     DatasetReport,
     Milliseconds,
     Place,
@@ -17,7 +19,6 @@ from rerank_eval.report.model import (
     Series,
 )
 from rerank_eval.report.overview import count_collections
-from rerank_eval.results import Loss, Reliability, Stability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def make_table(name: str, title: str, rows: Sequence[Row], numbers: Iterable[str
 
 
 def make_tables(report: Report) -> Sequence[Table]:
-    """Return the tables with every value: per dataset results, knees, Pareto fronts, losses and changes; and the macro means.
+    """Return the tables with every value: per dataset results, knees, Pareto fronts, losses, answers and changes; and the macro means.
 
     Raises:
         MissingExtraError: pandas is not installed.
@@ -160,6 +161,9 @@ def _dataset_tables(name: str, dataset: DatasetReport, report: Report) -> list[T
         for kind, found in point.stability.items()
         for measure in report.measures
     ]
+    answers: list[Row] = [
+        _place(series, point.depth) | _answers(point.answers) for series, point in points if point.answers is not None
+    ]
     labels = {series.index: series.label for series in dataset.series}
     changes: list[Row] = [_change(change, labels[change.series]) for change in dataset.changes]
     return [
@@ -167,6 +171,7 @@ def _dataset_tables(name: str, dataset: DatasetReport, report: Report) -> list[T
         make_table(f"knees-{name}", f"Knees on {dataset.name}", knees),
         make_table(f"losses-{name}", f"Losses on {dataset.name}", losses),
         make_table(f"stability-{name}", f"Stability on {dataset.name}", stability),
+        make_table(f"answers-{name}", f"Answers from reranked context on {dataset.name}", answers),
         make_table(f"changes-{name}", f"Queries that changed most on {dataset.name}", changes),
     ]
 
@@ -227,6 +232,18 @@ def _stability(found: Stability, measure: str) -> Row:
     }
     bias = [*found.position_bias, *[None] * _PARTS][:_PARTS]
     return row | {f"mean place of tenth {part}": place for part, place in enumerate(bias, start=1)}
+
+
+def _answers(found: ContextAnswers) -> Row:
+    row: Row = {"context": found.context, "queries": found.num_queries, "failures": found.failures}
+    for name in ("precision", "recall", "exact_match", "token_f1", "gain"):
+        for part in ("mean", "low", "high"):
+            row[f"{name.replace('_', ' ')} {part}"] = getattr(getattr(found, name), part, None)
+    row |= {"without answer": found.without_answer, "tokens per query": found.tokens_per_query}
+    row["usd per 1000 queries"] = found.usd_per_1000
+    for name in ("own_p50", "chain_p50", "chain_p95"):
+        row |= _milliseconds(name.replace("_", " "), getattr(found, name))
+    return row
 
 
 def _difference(name: str, difference: Difference | None) -> Row:

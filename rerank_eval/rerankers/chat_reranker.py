@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from rerank_eval.calls.chat import Chat
+from rerank_eval.calls.interview import Interview
+from rerank_eval.calls.prompt_file import OWN, PromptFile
 from rerank_eval.calls.rerank_answers import estimate_tokens
 from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
-from rerank_eval.rerankers.interview import Interview
-from rerank_eval.rerankers.prompt_file import OWN, PromptFile
 from rerank_eval.types import Request, Scores
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rerank_eval.calls.chat import Chat, Schema
+from rerank_eval.calls.interview import Interview
 from rerank_eval.errors import ConfigError
 from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer, values_of_order
-from rerank_eval.rerankers.interview import Interview
 from rerank_eval.sorting import sort_by_windows
 
 _SCHEMA: Schema = {

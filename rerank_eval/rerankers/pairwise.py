@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rerank_eval.calls.chat import Chat
-from rerank_eval.rerankers.interview import Interview
+from rerank_eval.calls.interview import Interview
 from rerank_eval.rerankers.setwise import Setwise, ask_for_best
 from rerank_eval.sorting import Pick
 

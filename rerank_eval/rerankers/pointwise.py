@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rerank_eval.calls.chat import Chat, Schema
+from rerank_eval.calls.interview import Interview
 from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer
-from rerank_eval.rerankers.interview import Interview
 
 HIGHEST = 3
 _SCHEMA: Schema = {

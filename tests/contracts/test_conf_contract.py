@@ -20,7 +20,7 @@ def path_of(group: str, choice: str) -> Path:
     return CONF / group / f"{choice}.yaml"
 
 
-@pytest.mark.parametrize("group", ["dataset", "retriever", "reranker", "experiment"])
+@pytest.mark.parametrize("group", ["dataset", "retriever", "reranker", "answer", "experiment"])
 def test_every_group_has_choices_that_can_name_a_file(group: str) -> None:
     assert choices(group)
     for choice in choices(group):
@@ -54,9 +54,9 @@ def test_a_reranker_composes_a_second_time_under_another_name(choice: str, compo
 
 
 @pytest.mark.parametrize(
-    ("group", "choice"), [(group, choice) for group in ("retriever", "dataset") for choice in choices(group)]
+    ("group", "choice"), [(group, choice) for group in ("retriever", "dataset", "answer") for choice in choices(group)]
 )
-def test_a_dataset_or_retriever_composes_and_its_target_takes_the_settings(
+def test_any_other_component_composes_and_its_target_takes_the_settings(
     group: str, choice: str, compose: Compose
 ) -> None:
     check_component(compose(f"{group}={choice}")[group], group)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rerank_eval import LatencySettings, Settings, evaluate
+from rerank_eval.answers.measures import normalise
 from rerank_eval.datasets import helpdesk as helpdesk_module
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.rerankers.bge_small import BGESmall
@@ -41,6 +42,19 @@ def test_every_query_has_several_relevant_documents_and_all_judged_ones_exist(he
     for judged in helpdesk.qrels.values():
         assert sum(grade > 0 for grade in judged.values()) >= 2
         assert all(doc_id in helpdesk.corpus for doc_id in judged)
+
+
+def test_reference_answers_are_short_and_in_the_words_of_an_article_that_answers_fully(helpdesk: Dataset) -> None:
+    assert len(helpdesk.reference_answers) == 63
+    for query_id, references in helpdesk.reference_answers.items():
+        assert all(len(reference.split()) <= 9 for reference in references)
+        articles = [
+            set(normalise(helpdesk.corpus.text(doc_id)).split())
+            for doc_id, grade in helpdesk.qrels[query_id].items()
+            if grade == 3
+        ]
+        said = [words for text in references if (words := set(normalise(text).split()) - {"yes", "no"})]
+        assert max(len(words & article) / len(words) for words in said for article in articles) >= 0.75, query_id
 
 
 def test_no_two_articles_or_queries_are_the_same(helpdesk: Dataset) -> None:

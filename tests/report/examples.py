@@ -3,9 +3,12 @@
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
+from rerank_eval.depth_results import Loss
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
+    ContextAnswers,
     DatasetReport,
     Estimate,
     Knee,
@@ -19,7 +22,6 @@ from rerank_eval.report.model import (
     RunDescription,
     Series,
 )
-from rerank_eval.results import Loss
 
 MEASURES = ("nDCG@10", "RR@10", "R@10")
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>"
@@ -36,6 +38,7 @@ def make_report(
     measures: Sequence[str] = MEASURES,
     with_cost: bool = False,
     same_hardware: bool = True,
+    with_answers: bool = False,
 ) -> Report:
     """Return a report whose values rise with depth; the first system has no interval of its p95, as with few samples."""
     datasets = [
@@ -44,6 +47,8 @@ def make_report(
         )
         for number in range(num_datasets)
     ]
+    if with_answers:
+        datasets = [_with_answers(dataset) for dataset in datasets]
     labels = [series.label for series in datasets[0].series]
     return Report(
         title="Rerankers on data0",
@@ -61,6 +66,41 @@ def make_report(
             )
         ],
         made="2026-11-22T20:00:00Z",
+    )
+
+
+def _with_answers(dataset: DatasetReport) -> DatasetReport:
+    """Return the dataset with answers at depth 0 and at the largest of each series; the first one's chain is not known."""
+    answers = ContextAnswers(
+        context=5,
+        num_queries=63,
+        failures=2,
+        precision=Estimate(0.41, 0.36, 0.46),
+        recall=Estimate(0.48, 0.42, 0.54),
+        exact_match=Estimate(0.71, 0.61, 0.81),
+        token_f1=Estimate(0.777, 0.667, 0.873),
+        gain=Estimate(-0.048, -0.143, 0.048),
+        without_answer=0.222,
+        tokens_per_query=1234.5,
+        usd_per_1000=0.125,
+        own_p50=Milliseconds(431, 400, 470),
+        chain_p50=Milliseconds(1190, 1100, 1280),
+        chain_p95=Milliseconds(1950, 1700, None),
+    )
+    unknown = replace(answers, tokens_per_query=None, usd_per_1000=None, chain_p50=None, chain_p95=None)
+    return replace(
+        dataset,
+        series=[
+            replace(
+                series,
+                first_stage=replace(series.first_stage, answers=replace(answers, gain=None, precision=None)),
+                points=[
+                    *series.points[:-1],
+                    replace(series.points[-1], answers=answers if series.index else unknown),
+                ],
+            )
+            for series in dataset.series
+        ],
     )
 
 

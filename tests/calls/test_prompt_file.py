@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rerank_eval.calls.prompt_file import OWN, PromptFile, draw_key
 from rerank_eval.errors import ConfigError
-from rerank_eval.rerankers.prompt_file import OWN, PromptFile, draw_key
 from tests.chat_server import read_prompt
 
 

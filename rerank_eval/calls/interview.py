@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from rerank_eval.calls.chat import Chat, Prompt, Schema
+from rerank_eval.calls.prompt_file import PromptFile
 from rerank_eval.calls.rerank_answers import add_usages
 from rerank_eval.calls.types import Calls
-from rerank_eval.rerankers.prompt_file import PromptFile
 from rerank_eval.types import CallTiming, Usage
 
 T = TypeVar("T")

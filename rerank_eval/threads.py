@@ -1,0 +1,36 @@
+"""Work that waits more than it computes, several pieces at a time."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+def work_in_threads(
+    work: Callable[[Item], Outcome], items: Iterable[Item], concurrency: int, stop: Callable[[], None] | None = None
+) -> Iterator[tuple[Item, Outcome]]:
+    """Yield each item with what `work` makes of it, as they are finished; what is in flight at the first error is still yielded.
+
+    `stop` is called on an error or an interrupt, to end what the other threads wait for.
+
+    Raises:
+        BaseException: the first that `work` raised, at the end.
+    """
+    pool = ThreadPoolExecutor(concurrency)
+    try:
+        futures = {pool.submit(work, item): item for item in items}
+        ended_by: BaseException | None = None
+        for future in as_completed(futures):
+            if future.exception() is None:
+                yield futures[future], future.result()
+            ended_by = ended_by or future.exception()
+        if ended_by is not None:
+            raise ended_by
+    except BaseException:
+        if stop is not None:
+            stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
