@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +215,11 @@ def compose() -> Compose:
 
     from rerank_eval.configuration import CONF
 
+    @cache  # it takes a tenth of a second, and several modules ask for every choice
     def composed(*overrides: str) -> dict[str, Any]:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             plain = OmegaConf.to_container(hydra.compose("config", list(overrides)))
         assert isinstance(plain, dict)
         return {str(name): value for name, value in plain.items()}
 
-    return composed
+    return lambda *overrides: deepcopy(composed(*overrides))

@@ -1,6 +1,5 @@
 """What becomes of each fault of a provider, through the real SDK and the real HTTP client, with waits that take no time."""
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.store import Store
 from tests.clocks import SkippingClock
 from tests.fakes import make_request
-from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, relevance, with_scores
+from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, fault_at_random, relevance, with_scores
 
 KEY = "co-planted-4f1c9d2e7a"
 RIGHT = [relevance("how", text) for text in ("one", "two", "three")]
@@ -205,13 +204,12 @@ def test_an_answer_without_any_object_fails_the_query(make: Make) -> None:
 def test_with_failures_at_random_the_scores_are_those_of_a_clean_run_and_nothing_is_fetched_twice(
     make: Make, tmp_path: Path
 ) -> None:
-    chance = random.Random(7)
     faults = [Behaviour(429, {}), Behaviour(500, {}), Behaviour(drop=True), Behaviour(cut=40)]
     good: list[Mapping[str, Any]] = []
 
     def behave(asked: Asked) -> Behaviour:
-        if chance.random() < 0.3:
-            return chance.choice(faults)
+        if fault := fault_at_random(asked, faults):
+            return fault
         good.append(asked.body)
         return GOOD
 
