@@ -55,6 +55,32 @@ def run_python(tmp_path_factory: pytest.TempPathFactory) -> RunPython:
     return run
 
 
+RunMain = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunMain:
+    """Run `python -m rerank_eval ARGUMENTS` in `cwd`, in this process: for what does not depend on a process of its own."""
+    from rerank_eval.cli import main
+
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        before = set(sys.modules)
+        with monkeypatch.context() as changed:
+            changed.chdir(cwd)
+            changed.setattr(sys, "path", [*sys.path])
+            changed.setattr(sys, "argv", ["rerank_eval", *arguments])
+            changed.setenv("HYDRA_FULL_ERROR", "0")
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(cwd)):
+                del sys.modules[name]  # another test has another module of this name
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a random cross-encoder of 4 MB and 128 tokens whose logits leave [0, 1]."""
