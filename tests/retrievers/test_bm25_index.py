@@ -176,7 +176,11 @@ def test_progress_counts_documents_and_blocks_and_nothing_for_an_index_that_is_t
 
 
 @pytest.mark.parametrize(
-    ("piece", "step", "num_kept"), [("bm25: counting words", 2, 2), ("bm25: merging blocks", 2, NUM_BLOCKS)]
+    ("piece", "step", "num_kept"),
+    [
+        ("bm25: counting words", 2, 2),
+        pytest.param("bm25: merging blocks", 2, NUM_BLOCKS, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_build_is_gone_on_with_from_its_last_block(
     tmp_path: Path, corpus: Corpus, uninterrupted: dict[str, bytes], piece: str, step: int, num_kept: int
@@ -216,7 +220,9 @@ def test_of_two_processes_one_builds_and_the_other_waits_for_it_by_name(
     assert built(tmp_path) == uninterrupted
 
 
-@pytest.mark.parametrize("in_index", [False, True], ids=["in a block", "in the index"])
+@pytest.mark.parametrize(
+    "in_index", [pytest.param(False, marks=pytest.mark.slow), True], ids=["in a block", "in the index"]
+)
 def test_a_full_disk_ends_the_build_and_leaves_it_to_be_gone_on_with(
     tmp_path: Path, corpus: Corpus, uninterrupted: dict[str, bytes], in_index: bool
 ) -> None:
