@@ -14,7 +14,9 @@ import pytest
 from tests.wordpieces import save_wordpieces
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, which happens late and once
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch; the models are tiny, and there is a worker for each processor
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # read by torch; the models are tiny, and there is a worker for each processor
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -70,7 +70,9 @@ def test_two_datasets_whose_names_differ_in_nothing_a_file_can_show_do_not_share
 
 
 def test_hostile_names_and_texts_are_written_in_every_format(tmp_path: Path) -> None:
-    report = make_report(num_systems=5, depths=(5,), names=[*HOSTILE_NAMES[:4], "\ud800\x00"], text=HOSTILE, measures=ONE)
+    report = make_report(
+        num_systems=5, depths=(5,), names=[*HOSTILE_NAMES[:4], "\ud800\x00"], text=HOSTILE, measures=ONE
+    )
     datasets = [replace(report.datasets[0], name="../../etc/=x")]
     written = write_report(replace(report, datasets=datasets), tmp_path / "out", FORMATS)
     assert all(path.resolve().is_relative_to(tmp_path / "out") for path in written)
