@@ -124,8 +124,8 @@ def test_runs_of_the_bound_rescore_to_the_kept_values(year: int, shared_data: Pa
     ("parameters", "expected"),
     [
         ({}, (0.2891, 0.4449, 0.6230)),
-        ({"k1": 1.2, "b": 0.75}, (0.2870, 0.4361, 0.6034)),
-        ({"stemmer": None}, (0.2244, 0.3815, 0.4904)),
+        pytest.param({"k1": 1.2, "b": 0.75}, (0.2870, 0.4361, 0.6034), marks=pytest.mark.slow),
+        pytest.param({"stemmer": None}, (0.2244, 0.3815, 0.4904), marks=pytest.mark.slow),
     ],
 )
 def test_bm25_on_vaswani_has_the_reference_values(
