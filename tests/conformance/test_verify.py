@@ -269,6 +269,7 @@ def test_the_reference_collection_agrees(shared_data: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.splitlines()[-1] == "8 agree"
 
 
+@pytest.mark.slow
 def test_a_spoiled_copy_of_the_reference_collection_differs(shared_data: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(shared_data / "vaswani", tmp_path / "vaswani", copy_function=shutil.copyfile)
     (copy / "qrels").chmod(0o755)

@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rerank_eval.report.model import Report, RunDescription
@@ -130,11 +131,12 @@ def test_no_word_leaves_its_page_or_lies_on_another(big_pdf: bytes, tmp_path: Pa
             assert x1 <= width - 28, (number, text)
             assert y0 >= 14, (number, text)
             assert y1 <= height - 14, (number, text)
-        for place, (x0, y0, x1, y1, text) in enumerate(words):
-            for other_x0, other_y0, other_x1, other_y1, other in words[place + 1 :]:
-                across = min(x1, other_x1) - max(x0, other_x0)
-                down = min(y1, other_y1) - max(y0, other_y0)
-                assert across < 1 or down < 0.4 * min(y1 - y0, other_y1 - other_y0), (number, text, other)
+        x0s, y0s, x1s, y1s = np.array([word[:4] for word in words])[:, :, np.newaxis].transpose(1, 0, 2)
+        across = np.minimum(x1s, x1s.T) - np.maximum(x0s, x0s.T)
+        down = np.minimum(y1s, y1s.T) - np.maximum(y0s, y0s.T)
+        overlap = (across >= 1) & (down >= 0.4 * np.minimum(y1s - y0s, (y1s - y0s).T))
+        pairs = np.argwhere(np.triu(overlap, 1)).tolist()
+        assert [(number, words[one][4], words[other][4]) for one, other in pairs] == []
 
 
 @poppler

@@ -53,12 +53,13 @@ def assert_scores_are_those_of_bm25s(dataset: Dataset, bm25: BM25, k1: float, b:
         assert dict(run[query.query_id]) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("k1", "b", "stemmer"),
     [
         (0.9, 0.4, "english"),
-        pytest.param(1.2, 0.75, None, marks=pytest.mark.slow),
-        pytest.param(0.0, 1.0, "english", marks=pytest.mark.slow),
+        (1.2, 0.75, None),
+        (0.0, 1.0, "english"),
     ],
 )
 def test_scores_on_vaswani_are_those_of_bm25s(
@@ -206,6 +207,7 @@ def test_a_damaged_block_is_counted_again(tmp_path: Path, corpus: Corpus, uninte
     assert built(tmp_path) == uninterrupted
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_builds_and_the_other_waits_for_it_by_name(
     tmp_path: Path, uninterrupted: dict[str, bytes]
 ) -> None:
