@@ -1,6 +1,7 @@
 # make demo    set up and evaluate the embedded example        make test       set up and run the tests
 # make check   lint, types, import contracts                   make test-slow  whole reference tables, kill -9, the wheel
 # make gate    compare the example with the committed baseline make test-browser  the HTML report in Chromium (Debian: chromium, npm)
+# make test COVERAGE=1  and fail below 90 % of lines covered, which takes half as long again
 # make bench   speed, memory, error rates against their limits make lock       write constraints.txt anew
 # make bench-api  pace and recorded latency of API rerankers: about five minutes
 # make bench-scale  BM25 and dense search over a million documents: about five minutes
@@ -25,11 +26,13 @@ gate: $(VENV)/.demo
 	$(BIN)/python -m rerank_eval +experiment=quickstart latency.queries=0 output_dir=reports/gate
 	$(BIN)/python -m rerank_eval compare experiments/baselines/helpdesk.json reports/gate/quickstart/helpdesk/*Z
 
+PARALLEL := --numprocesses auto --dist worksteal
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not browser" --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -m "not slow and not browser" $(PARALLEL) $(if $(COVERAGE),--cov --cov-report=term:skip-covered --cov-fail-under=90)
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "slow and not browser"
+	$(BIN)/python -m pytest -m "slow and not browser" $(PARALLEL)
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser

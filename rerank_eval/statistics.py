@@ -78,7 +78,8 @@ def mean_intervals(columns: NDArray[np.float64], seed: int) -> list[Interval]:
 def _draw_resamples(random: np.random.Generator, num_queries: int) -> NDArray[np.int64]:
     """Return how often each query is in each of a block's resamples; five times as fast as multinomial draws."""
     drawn = random.integers(0, num_queries, (_BLOCK, num_queries), dtype=np.uint32)
-    return np.array([np.bincount(row, minlength=num_queries) for row in drawn])
+    places = drawn + num_queries * np.arange(_BLOCK)[:, np.newaxis]  # one count for all rows: a count for each is slow
+    return np.bincount(places.ravel(), minlength=places.size).reshape(places.shape)
 
 
 def _expanded_tail(num_queries: int) -> float:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,12 @@ class Behaviour:
 
 GOOD = Behaviour()
 Behave = Callable[[Asked], Behaviour]
+
+
+def fault_at_random(asked: Asked, faults: Sequence[Behaviour]) -> Behaviour | None:
+    """One of the faults for three attempts in ten, whatever the order of requests; none from the seventh attempt of a body on."""
+    draw = random.Random(f"{json.dumps(asked.body, sort_keys=True)} {asked.again}")
+    return draw.choice(faults) if draw.random() < 0.3 and asked.again < 6 else None
 
 
 def relevance(query: str, text: str) -> float:

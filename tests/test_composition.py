@@ -1,4 +1,4 @@
-"""Every choice composes, and a wrong one is explained with the nearest valid names."""
+"""What is composed from the command line, and how a wrong word on it is explained; contracts/test_conf_contract.py has every choice."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rerank_eval.components import check_component
 from rerank_eval.composition import explain_composition
 from rerank_eval.configuration import CONF
-
-GROUPS = [
-    (group.name, path.relative_to(group).with_suffix("").as_posix())
-    for group in sorted(path for path in CONF.iterdir() if path.is_dir() and path.name not in ("calls", "chat"))
-    for path in sorted(group.rglob("*.yaml"))
-]
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -35,18 +28,6 @@ def explained(*overrides: str) -> str:
 
 def test_quickstart_is_what_no_argument_runs() -> None:
     assert composed("+experiment=quickstart") == composed() | {"experiment_name": "quickstart"}
-
-
-@pytest.mark.parametrize(("group", "name"), GROUPS, ids=map("/".join, GROUPS))
-def test_every_choice_composes_and_its_class_takes_its_settings(group: str, name: str) -> None:
-    if group == "experiment":
-        config = composed(f"+experiment={name}")
-        assert config["experiment_name"] == name
-    else:
-        config = composed(f"{group}=[{name}]" if group == "reranker" else f"{group}={name}")
-    components = [config["dataset"], config["retriever"], *config["rerankers"].values()]
-    for component in components if config["answer"] is None else [*components, config["answer"]]:
-        check_component(component, name)
 
 
 def test_several_rerankers_compose_and_one_of_a_kind_can_be_added() -> None:

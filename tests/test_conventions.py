@@ -11,14 +11,12 @@ from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import ConfigError
 from rerank_eval.evaluation import prepare
-from rerank_eval.measures import parse_measures
 from rerank_eval.protocols import Retriever, SilentProgress
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.candidates import Candidates
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset, Query
-from tests.conftest import Compose, RunPython
-from tests.contracts.test_conf_contract import choices
+from tests.conftest import Compose, RunMain
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"relevance_level": 0}, r"^dataset\.relevance_level is 0; it must be an integer between 1 and 9999"),
@@ -99,25 +97,13 @@ def test_published_values_and_the_collection_are_settings_of_local_data(
     assert (dataset.part_of, dataset.relevance_level) == ("all", 2)
 
 
-@pytest.mark.parametrize("choice", sorted(set(choices("dataset")) - {"helpdesk"}))
-def test_every_dataset_offers_to_take_the_query_out_and_its_published_values_are_of_known_measures(
-    choice: str, compose: Compose
-) -> None:
-    settings = compose(f"dataset={choice}")["dataset"]
-    assert isinstance(settings["removes_query_document"], bool)
-    published = settings.get("published_bm25") or {}
-    assert all(0 < value < 1 for value in published.values())
-    if published:
-        assert parse_measures(list(published), settings["relevance_level"])
-
-
 def test_check_data_names_the_setting_that_takes_the_query_out_and_prints_published_values(
-    files: Path, run_python: RunPython
+    files: Path, tmp_path: Path, run_main: RunMain
 ) -> None:
-    command = ("-m", "rerank_eval", "check-data", "dataset=beir_dir", f"dataset.path={files}", "dataset.name=arguments")
-    found = run_python(*command, "dataset.published_bm25={nDCG@10: 0.397, RR@10: 0.5}", "depths=[2]")
+    command = ("check-data", "dataset=beir_dir", f"dataset.path={files}", "dataset.name=arguments")
+    found = run_main(*command, "dataset.published_bm25={nDCG@10: 0.397, RR@10: 0.5}", "depths=[2]", cwd=tmp_path)
     assert "dataset.removes_query_document=true takes it out: a1" in found.stdout, found.stderr
     assert "published nDCG@10 of BM25: 0.3970\npublished RR@10 of BM25: 0.5000\n" in found.stdout
-    removed = run_python(*command, "dataset.removes_query_document=true", "depths=[2]")
+    removed = run_main(*command, "dataset.removes_query_document=true", "depths=[2]", cwd=tmp_path)
     assert removed.returncode == 0, removed.stderr
     assert "removes_query_document" not in removed.stdout

@@ -171,6 +171,7 @@ def test_an_interrupt_leaves_a_partial_result_and_the_same_command_resumes(
     assert place.scores() == uninterrupted
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_has_the_store(place: Workplace) -> None:
     first = place.start(WAIT_AT="q003")
     assert first.stdout is not None
@@ -184,6 +185,7 @@ def test_a_second_process_is_told_who_has_the_store(place: Workplace) -> None:
     assert place.run("store.timeout_s=0")[0] == 0
 
 
+@pytest.mark.slow
 def test_two_processes_that_write_at_once_get_two_folders(place: Workplace, uninterrupted: bytes) -> None:
     processes = [place.start(f"store.path=store{number}") for number in range(2)]
     assert [process.communicate(timeout=120) and process.returncode for process in processes] == [0, 0]
@@ -193,6 +195,7 @@ def test_two_processes_that_write_at_once_get_two_folders(place: Workplace, unin
     assert list((place.folder / "experiments").rglob(".unfinished*")) == []
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_grow_ends_with_3_and_keeps_what_was_committed(
     place: Workplace, uninterrupted: bytes
 ) -> None:

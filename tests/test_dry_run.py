@@ -22,7 +22,7 @@ from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Request, Scores
-from tests.conftest import RunPython
+from tests.conftest import RunMain
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import FaultServer, rerank_answer
 
@@ -160,15 +160,15 @@ def test_the_table_says_what_is_unknown_and_whether_the_budget_is_enough() -> No
     assert "nothing would be sent" in shown([])
 
 
-def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_python: RunPython, tmp_path: Path) -> None:
+def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_main: RunMain, tmp_path: Path) -> None:
     arguments = ["reranker=[none,http_rerank]", "rerankers.http_rerank.url=http://127.0.0.1:9/rerank", "depths=[5]"]
     arguments += ["rerankers.http_rerank.model=m", "dry_run=true"]
-    done = run_python("-m", "rerank_eval", *arguments, cwd=tmp_path)
+    done = run_main(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "http_rerank" in done.stdout
     assert "dry run: nothing was sent; a run costs about n/a USD" in done.stdout
     assert not (tmp_path / "experiments").exists()
-    wrong = run_python("-m", "rerank_eval", "dry_run=maybe", cwd=tmp_path)
+    wrong = run_main("dry_run=maybe", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "dry_run is 'maybe'; it must be true or false" in wrong.stderr
 

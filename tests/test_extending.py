@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, RunPython
+from tests.conftest import ROOT, RunMain
 from tests.test_readme import blocks, commands
 
 SHOWN = [
@@ -27,7 +27,7 @@ FOUND: dict[str, Any] = {
 
 @pytest.mark.parametrize(("page", "command"), SHOWN, ids=lambda value: getattr(value, "stem", None))
 def test_a_class_of_ones_own_works_with_the_command_shown(
-    page: Path, command: str, run_python: RunPython, tmp_path: Path
+    page: Path, command: str, run_main: RunMain, tmp_path: Path
 ) -> None:
     for block in blocks(page, "python"):
         (name,) = re.findall(r"^# (\w+\.py)", block)
@@ -35,7 +35,7 @@ def test_a_class_of_ones_own_works_with_the_command_shown(
     words = shlex.split(command)
     if not any(word.startswith("reranker=") for word in words):
         words.append("reranker=[none]")
-    done = run_python("-m", "rerank_eval", *words, "latency.queries=0", cwd=tmp_path)
+    done = run_main(*words, "latency.queries=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("experiments/*/*/*/result.json")
     result = json.loads(path.read_text())

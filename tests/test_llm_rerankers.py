@@ -17,7 +17,7 @@ from rerank_eval.rerankers.setwise import Setwise
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from tests.chat_server import claude_answer, claude_message, openai_answer, read_prompt, said
-from tests.conftest import RunPython
+from tests.conftest import RunMain
 from tests.fakes import FixedRetriever, make_dataset, write_beir_folder
 from tests.fault_server import FaultServer
 
@@ -87,7 +87,7 @@ def test_a_dry_run_foresees_the_calls_exactly_where_they_do_not_depend_on_answer
 @pytest.mark.parametrize(
     "name", ["claude_listwise", "claude_pointwise", "claude_setwise", "claude_pairwise", "openai_compatible"]
 )
-def test_every_choice_runs_from_the_command_line(name: str, tmp_path: Path, run_python: RunPython) -> None:
+def test_every_choice_runs_from_the_command_line(name: str, tmp_path: Path, run_main: RunMain) -> None:
     folder = write_beir_folder(tmp_path / "data", make_dataset())
     is_claude = name.startswith("claude")
     chat = f"rerankers.{name}.chat"
@@ -96,7 +96,7 @@ def test_every_choice_runs_from_the_command_line(name: str, tmp_path: Path, run_
         if not is_claude:
             where = [f"{chat}.url={server.url}/v1/chat/completions", f"{chat}.model=qwen"]
         arguments = ["dataset=beir_dir", f"dataset.path={folder}", f"reranker=[{name}]", "depths=[5]", *where]
-        done = run_python("-m", "rerank_eval", *arguments, "latency.queries=0", cwd=tmp_path)
+        done = run_main(*arguments, "latency.queries=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / done.stdout.split()[-1] / "result.json").read_text(encoding="utf-8"))
     usage = result["systems"][0]["depths"][-1]["usage"]

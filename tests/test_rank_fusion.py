@@ -41,7 +41,7 @@ def written_out(method: str, rrf_k: int, scores: Mapping[str, float], doc_ids: S
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(given_lists=weighted, rrf_k=st.integers(1, 100))
 def test_it_agrees_with_the_computation_written_out(
     method: str, given_lists: list[tuple[dict[str, float], float]], rrf_k: int

@@ -41,7 +41,14 @@ def test_the_blocks_of_the_readme_are_found() -> None:
     assert len(commands(README)) >= 5
 
 
-@pytest.mark.parametrize("block", [block for page in PAGES for block in named(page, blocks(page, "python"))])
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=f"{page.stem}-{place}", marks=[pytest.mark.slow] if "load_helpdesk()" in block else [])
+        for page in PAGES
+        for place, block in enumerate(blocks(page, "python"))
+    ],
+)
 def test_a_python_example_runs_in_an_empty_folder(block: str, run_python: RunPython) -> None:
     done = run_python("-c", block)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,5 @@
 """What becomes of each fault of a provider, through the real SDKs and the real HTTP client, with waits that take no time."""
 
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -16,7 +15,7 @@ from rerank_eval.store import Store
 from tests.clocks import SkippingClock
 from tests.endpoints import ENDPOINTS, KEY, KEY_ENV, MODEL, WAYS, Way
 from tests.fakes import make_request
-from tests.fault_server import GOOD, Asked, Behaviour
+from tests.fault_server import GOOD, Asked, Behaviour, fault_at_random
 
 
 @pytest.fixture(params=ENDPOINTS)
@@ -163,13 +162,12 @@ def test_a_request_that_is_refused_after_others_were_accepted_fails_alone(way: W
 def test_with_failures_at_random_the_scores_are_those_of_a_clean_run_and_nothing_is_fetched_twice(
     way: Way, tmp_path: Path
 ) -> None:
-    chance = random.Random(7)
     faults = [Behaviour(429, {}), Behaviour(500, {}), Behaviour(drop=True), Behaviour(cut=40)]
     good: list[str] = []
 
     def behave(asked: Asked) -> Behaviour:
-        if chance.random() < 0.3:
-            return chance.choice(faults)
+        if fault := fault_at_random(asked, faults):
+            return fault
         good.append(str(asked.body))
         return GOOD
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,14 @@ CONFIGURATIONS = read_conformance()
 BM25 = ("vaswani/bm25", "vaswani/bm25-k1-1.2-b-0.75")
 
 
+def composed_offline(configuration: Configuration, compose: Compose) -> dict[str, Any]:
+    path = [] if configuration.data is None else ["dataset.path=x"]
+    return compose(*configuration.overrides, *configuration.offline, *path)
+
+
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda configuration: configuration.full_name)
 def test_a_configuration_composes_and_gives_its_figures(configuration: Configuration, compose: Compose) -> None:
-    path = [] if configuration.data is None else ["dataset.path=x"]
-    composed = compose(*configuration.overrides, *configuration.offline, *path)
+    composed = composed_offline(configuration, compose)
     check_component(composed["dataset"], "dataset")
     check_component(composed["retriever"], "retriever")
     for name, component in composed["rerankers"].items():
@@ -65,7 +70,7 @@ def test_no_figure_and_no_name_stands_twice() -> None:
     ids=lambda configuration: configuration.full_name,
 )
 def test_the_published_figure_of_bm25_is_the_one_of_the_dataset(configuration: Configuration, compose: Compose) -> None:
-    published = compose(*configuration.overrides)["dataset"]["published_bm25"]
+    published = composed_offline(configuration, compose)["dataset"]["published_bm25"]
     sources = ("Pyserini 2CR", "published")
     assert {f.measure: f.value for f in configuration.figures if f.source in sources and f.depth == 0} == published
 
@@ -264,6 +269,7 @@ def test_the_reference_collection_agrees(shared_data: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.splitlines()[-1] == "8 agree"
 
 
+@pytest.mark.slow
 def test_a_spoiled_copy_of_the_reference_collection_differs(shared_data: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(shared_data / "vaswani", tmp_path / "vaswani", copy_function=shutil.copyfile)
     (copy / "qrels").chmod(0o755)

@@ -6,6 +6,7 @@ import pytest
 
 from rerank_eval.components import check_component
 from rerank_eval.configuration import CONF
+from rerank_eval.measures import parse_measures
 from rerank_eval.paths import check_name
 from rerank_eval.settings import Settings
 from tests.conftest import Compose
@@ -47,10 +48,14 @@ def test_all_rerankers_compose_together(compose: Compose) -> None:
     assert sorted(compose(f"reranker=[{','.join(names)}]")["rerankers"]) == names
 
 
-@pytest.mark.parametrize("choice", choices("reranker"))
-def test_a_reranker_composes_a_second_time_under_another_name(choice: str, compose: Compose) -> None:
-    composed = compose("reranker=[]", f"+reranker@rerankers.another={choice}")
-    check_component(composed["rerankers"]["another"], "rerankers.another")
+def test_rerankers_compose_a_second_time_under_other_names(compose: Compose) -> None:
+    names = choices("reranker")
+    again = [f"+reranker@rerankers.another_{name}={name}" for name in names]
+    composed = compose(f"reranker=[{','.join(names)}]", *again)["rerankers"]
+    assert len(composed) == 2 * len(names)
+    for name in names:
+        check_component(composed[f"another_{name}"], f"rerankers.another_{name}")
+        assert composed[f"another_{name}"] == composed[name]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,18 @@ def test_any_other_component_composes_and_its_target_takes_the_settings(
     group: str, choice: str, compose: Compose
 ) -> None:
     check_component(compose(f"{group}={choice}")[group], group)
+
+
+@pytest.mark.parametrize("choice", sorted(set(choices("dataset")) - {"helpdesk"}))
+def test_every_dataset_offers_to_take_the_query_out_and_its_published_values_are_of_known_measures(
+    choice: str, compose: Compose
+) -> None:
+    settings = compose(f"dataset={choice}")["dataset"]
+    assert isinstance(settings["removes_query_document"], bool)
+    published = settings.get("published_bm25") or {}
+    assert all(0 < value < 1 for value in published.values())
+    if published:
+        assert parse_measures(list(published), settings["relevance_level"])
 
 
 @pytest.mark.parametrize("choice", choices("experiment"))

@@ -36,7 +36,7 @@ CARDS = st.binary(max_size=60) | st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(card=CARDS)
 @example(card=b"---\nconfigs: 2001-99-99\n---\n")
 @example(card=b"---\n" + b"[" * 5000 + b"\n---\n")
@@ -121,7 +121,7 @@ def signed(files: object) -> bytes:
     return json.dumps({"files": files, "sha256": fingerprint({"files": files})}).encode()
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(content=st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()) | JSON.map(signed))
 @example(content=b"[" * 100_000)
 @example(content=b"9" * 5000)
@@ -153,7 +153,7 @@ VALUES = st.one_of(
 COLUMNS = st.sampled_from(["_id", "id", "text", "title", "query-id", "corpus-id", "score", "other"])
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(row=st.dictionaries(COLUMNS, VALUES, max_size=8), titles=st.booleans())
 def test_any_row_is_a_record_with_ids_or_a_value_error(row: dict[str, object], titles: bool) -> None:
     for parse in (partial(parse_document, titles=titles), parse_query, parse_judgment):
@@ -164,7 +164,7 @@ def test_any_row_is_a_record_with_ids_or_a_value_error(row: dict[str, object], t
             assert all(isinstance(field, str | int) for field in rest)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     doc_id=st.text("abé/😀", min_size=1, max_size=4),
     title=st.none() | st.text(max_size=4),

@@ -115,7 +115,9 @@ def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("revision", [None, "refs/pr/1", COMMIT])
+@pytest.mark.parametrize(
+    "revision", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in ("refs/pr/1", COMMIT))]
+)
 def test_a_model_of_the_hub_comes_without_pickles_and_code_and_is_known_by_its_commit(
     hub: ThreadingHTTPServer, tmp_path: Path, revision: str | None
 ) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from rerank_eval.errors import ConfigError, NotEvaluableError
 from rerank_eval.report.export import FORMATS, write_report
-from tests.report.examples import HOSTILE, HOSTILE_NAMES, make_report
+from tests.report.examples import HOSTILE, HOSTILE_NAMES, MEASURES, make_report
 
-SMALL = make_report(num_systems=1, depths=(5,), num_changes=1, measures=("nDCG@10",))
+ONE = MEASURES[:1]
+SMALL = make_report(num_systems=1, depths=(5,), num_changes=1, measures=ONE)
 
 
 def files_under(folder: Path) -> set[str]:
@@ -40,8 +41,8 @@ def test_each_format_makes_its_files_and_no_other(name: str, expected: str, tmp_
 
 
 def test_equal_reports_give_equal_bytes_in_every_format(tmp_path: Path) -> None:
-    one = write_report(make_report(num_systems=2, depths=(5, 10), measures=("nDCG@10",)), tmp_path / "one", FORMATS)
-    other = write_report(make_report(num_systems=2, depths=(5, 10), measures=("nDCG@10",)), tmp_path / "other", FORMATS)
+    one = write_report(make_report(num_systems=2, depths=(5,), measures=ONE), tmp_path / "one", FORMATS)
+    other = write_report(make_report(num_systems=2, depths=(5,), measures=ONE), tmp_path / "other", FORMATS)
     assert len(one) == len(other)
     assert [path.name for path, same in zip(one, other, strict=True) if path.read_bytes() != same.read_bytes()] == []
 
@@ -61,7 +62,7 @@ def test_a_later_report_replaces_an_earlier_one(tmp_path: Path) -> None:
 
 
 def test_two_datasets_whose_names_differ_in_nothing_a_file_can_show_do_not_share_files(tmp_path: Path) -> None:
-    report = make_report(num_systems=1, depths=(5,), num_datasets=2)
+    report = make_report(num_systems=1, depths=(5,), num_datasets=2, measures=ONE)
     datasets = [replace(dataset, name=name) for dataset, name in zip(report.datasets, ("a/b", "A b"), strict=True)]
     written = write_report(replace(report, datasets=datasets), tmp_path, ["csv", "svg", "md"])
     assert len({str(path).lower() for path in written}) == len(written)
@@ -69,7 +70,9 @@ def test_two_datasets_whose_names_differ_in_nothing_a_file_can_show_do_not_share
 
 
 def test_hostile_names_and_texts_are_written_in_every_format(tmp_path: Path) -> None:
-    report = make_report(num_systems=5, depths=(5,), names=[*HOSTILE_NAMES[:4], "\ud800\x00"], text=HOSTILE)
+    report = make_report(
+        num_systems=5, depths=(5,), names=[*HOSTILE_NAMES[:4], "\ud800\x00"], text=HOSTILE, measures=ONE
+    )
     datasets = [replace(report.datasets[0], name="../../etc/=x")]
     written = write_report(replace(report, datasets=datasets), tmp_path / "out", FORMATS)
     assert all(path.resolve().is_relative_to(tmp_path / "out") for path in written)
@@ -126,8 +129,8 @@ def test_a_folder_in_the_place_of_a_file_leaves_everything_as_it_was(tmp_path: P
 
 
 def test_a_page_does_not_depend_on_what_else_is_made(tmp_path: Path) -> None:
-    write_report(make_report(), tmp_path / "alone", ["html"])
-    write_report(make_report(), tmp_path / "all", ["pdf", "png", "html"])
-    write_report(make_report(), tmp_path / "pdf", ["pdf"])
+    write_report(SMALL, tmp_path / "alone", ["html"])
+    write_report(SMALL, tmp_path / "all", ["pdf", "png", "html"])
+    write_report(SMALL, tmp_path / "pdf", ["pdf"])
     assert (tmp_path / "alone" / "report.html").read_bytes() == (tmp_path / "all" / "report.html").read_bytes()
     assert (tmp_path / "pdf" / "report.pdf").read_bytes() == (tmp_path / "all" / "report.pdf").read_bytes()

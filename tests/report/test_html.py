@@ -114,8 +114,9 @@ def test_texts_that_html_has_no_place_for_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("num_datasets", [1, 2])
-def test_headings_are_in_order_and_ids_unique(num_datasets: int) -> None:
-    page = _Page(render_html(make_report(num_datasets=num_datasets, measures=MEASURES[:2])))
+def test_headings_are_in_order_and_ids_unique(num_datasets: int, simple: str) -> None:
+    several = make_report(num_datasets=num_datasets, num_systems=2, depths=(5, 10), measures=MEASURES[:2])
+    page = _Page(simple if num_datasets == 1 else render_html(several))
     levels = [int(name[1]) for name, _ in page.elements if re.fullmatch(r"h[1-6]", name)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -179,6 +180,7 @@ def _size(page: str) -> int:
     return len(page.encode())
 
 
+@pytest.mark.slow
 def test_twelve_systems_at_six_depths_fit() -> None:
     report = make_report(num_systems=12, depths=(5, 10, 20, 50, 100, 200), with_cost=True, num_changes=120)
     page = render_html(report)

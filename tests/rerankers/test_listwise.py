@@ -1,6 +1,5 @@
 """Listwise reranking by a language model, through the real SDK and the real HTTP client."""
 
-import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from rerank_eval.types import Query, Request, Usage
 from tests.chat_server import claude_answer, claude_message, completion, openai_answer, read_prompt, said
 from tests.clocks import SkippingClock
 from tests.fakes import make_request
-from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, relevance
+from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, fault_at_random, relevance
 
 KEY = "sk-planted-4f1c9d2e7a"
 
@@ -211,13 +210,12 @@ def _ranks(relevances: list[float]) -> list[float]:
 def test_with_failures_at_random_the_scores_are_those_of_a_clean_run_and_nothing_is_fetched_twice(
     provider: Provider, tmp_path: Path
 ) -> None:
-    chance = random.Random(5)
     faults = [Behaviour(429, {}), Behaviour(500, {}), Behaviour(529, {}), Behaviour(drop=True), Behaviour(cut=40)]
     good: list[str] = []
 
     def behave(asked: Asked) -> Behaviour:
-        if chance.random() < 0.3:
-            return chance.choice(faults)
+        if fault := fault_at_random(asked, faults):
+            return fault
         good.append(str(asked.body))
         return GOOD
 

@@ -53,12 +53,13 @@ def assert_scores_are_those_of_bm25s(dataset: Dataset, bm25: BM25, k1: float, b:
         assert dict(run[query.query_id]) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("k1", "b", "stemmer"),
     [
         (0.9, 0.4, "english"),
-        pytest.param(1.2, 0.75, None, marks=pytest.mark.slow),
-        pytest.param(0.0, 1.0, "english", marks=pytest.mark.slow),
+        (1.2, 0.75, None),
+        (0.0, 1.0, "english"),
     ],
 )
 def test_scores_on_vaswani_are_those_of_bm25s(
@@ -176,7 +177,11 @@ def test_progress_counts_documents_and_blocks_and_nothing_for_an_index_that_is_t
 
 
 @pytest.mark.parametrize(
-    ("piece", "step", "num_kept"), [("bm25: counting words", 2, 2), ("bm25: merging blocks", 2, NUM_BLOCKS)]
+    ("piece", "step", "num_kept"),
+    [
+        ("bm25: counting words", 2, 2),
+        pytest.param("bm25: merging blocks", 2, NUM_BLOCKS, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_build_is_gone_on_with_from_its_last_block(
     tmp_path: Path, corpus: Corpus, uninterrupted: dict[str, bytes], piece: str, step: int, num_kept: int
@@ -202,6 +207,7 @@ def test_a_damaged_block_is_counted_again(tmp_path: Path, corpus: Corpus, uninte
     assert built(tmp_path) == uninterrupted
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_builds_and_the_other_waits_for_it_by_name(
     tmp_path: Path, uninterrupted: dict[str, bytes]
 ) -> None:
@@ -216,7 +222,9 @@ def test_of_two_processes_one_builds_and_the_other_waits_for_it_by_name(
     assert built(tmp_path) == uninterrupted
 
 
-@pytest.mark.parametrize("in_index", [False, True], ids=["in a block", "in the index"])
+@pytest.mark.parametrize(
+    "in_index", [pytest.param(False, marks=pytest.mark.slow), True], ids=["in a block", "in the index"]
+)
 def test_a_full_disk_ends_the_build_and_leaves_it_to_be_gone_on_with(
     tmp_path: Path, corpus: Corpus, uninterrupted: dict[str, bytes], in_index: bool
 ) -> None:

@@ -28,7 +28,7 @@ from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.statistics import mean_intervals
 from rerank_eval.types import Dataset, Ranking, Run
-from tests.conftest import Compose, RunPython
+from tests.conftest import Compose, RunMain, RunPython
 from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 
 DATASET = make_dataset(num_queries=3, num_documents=9)
@@ -254,10 +254,10 @@ def test_its_retrievers_are_chosen_and_set_on_the_command_line(compose: Compose)
     ],
 )
 def test_a_wrong_setting_inside_is_told_with_its_place_and_without_a_traceback(
-    override: str, message: str, run_python: RunPython, tmp_path: Path
+    override: str, message: str, run_main: RunMain, tmp_path: Path
 ) -> None:
     alone = ("retriever=hybrid", "~retriever.retrievers.dense", "reranker=[none]")
-    done = run_python("-m", "rerank_eval", *alone, override, cwd=tmp_path)
+    done = run_main(*alone, override, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"rerank_eval: {message}")
     assert "Traceback" not in done.stderr

@@ -17,7 +17,7 @@ def reference(vectors: NDArray[Any], query: NDArray[Any], ranks: NDArray[np.int6
     return sorted(range(len(vectors)), key=lambda position: (scores[position], ranks[position]), reverse=True)[:depth]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 120),
