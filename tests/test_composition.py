@@ -15,7 +15,9 @@ from rerank_eval.configuration import CONF
 
 GROUPS = [
     (group.name, path.relative_to(group).with_suffix("").as_posix())
-    for group in sorted(path for path in CONF.iterdir() if path.is_dir() and path.name not in ("calls", "chat", "cohere"))
+    for group in sorted(
+        path for path in CONF.iterdir() if path.is_dir() and path.name not in ("calls", "chat", "cohere")
+    )
     for path in sorted(group.rglob("*.yaml"))
 ]
 
