@@ -113,7 +113,7 @@ def evaluate(
     endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
     check_endpoints(endpoints, budget, settings.store_path is not None)
     for system in systems:
-        _ = system.fingerprint  # one that is not plain is refused before anything is asked, and code counts as it was loaded
+        _ = system.fingerprint  # refused before anything is asked if it is not plain; code counts as it was loaded
     evaluation = prepare(dataset, retriever, settings, progress)
     passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
