@@ -21,6 +21,7 @@ from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.prices import Prices, read_prices
 from rerank_eval.caveats import collect_warnings
+from rerank_eval.core_use import cores_of_others, read_core_use
 from rerank_eval.errors import RunStoppingError
 from rerank_eval.evaluation import Evaluation, check_dataset, prepare
 from rerank_eval.excerpts import collect_excerpts
@@ -73,6 +74,7 @@ class _Passes:
     samples: list[LatencySample] = field(default_factory=list)
     first_stage_samples: list[LatencySample] = field(default_factory=list)
     latency_failures: list[LatencyFailure] = field(default_factory=list)
+    cores_of_others: float | None = None
     further: list[Further] = field(default_factory=list)
     replies: Replies = field(default_factory=Replies)
 
@@ -110,10 +112,8 @@ def evaluate(
     budget = Budget(prices, settings.budget_usd)
     endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
     check_endpoints(endpoints, budget, settings.store_path is not None)
-    for (
-        system
-    ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
-        _ = system.fingerprint
+    for system in systems:
+        _ = system.fingerprint  # refused before anything is asked if it is not plain; code counts as it was loaded
     evaluation = prepare(dataset, retriever, settings, progress)
     passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
@@ -174,6 +174,7 @@ def evaluate(
             [item.result for item in evaluated],
             passes.samples,
             passes.latency_failures,
+            passes.cores_of_others,
             store,
         )
         + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
@@ -228,6 +229,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
     num_candidates = {query: len(evaluation.first_stage[query.query_id]) for query in evaluation.dataset.queries}
     sampled = sample_queries(num_candidates, settings.latency.queries, settings.depths[-1], settings.seed)
     warmup, repetitions = settings.latency.warmup, settings.latency.repetitions
+    use_before = read_core_use()
     if retriever.searches:
         progress.start(f"latency: {retriever.name}", 1)
         passes.first_stage_samples.extend(
@@ -252,6 +254,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
             passes.samples.append(outcome)
         else:
             passes.latency_failures.append(outcome)
+    passes.cores_of_others = cores_of_others(use_before, read_core_use())
 
 
 def _worst_error_rate(answers: Mapping[str, Answers], dataset: Dataset) -> float:

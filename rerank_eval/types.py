@@ -225,7 +225,7 @@ class Usage:
     cached_tokens: int | None = None
     """The part of `input_tokens` that the provider read from its cache."""
     fallbacks: int = 0
-    """How often candidate order was taken for want of a usable answer."""
+    """How often no answer to a question could be used, and its documents stayed in candidate order among themselves."""
     refusals: int = 0
     """How often a model declined to answer."""
 

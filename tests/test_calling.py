@@ -139,27 +139,27 @@ def _interruptible() -> Iterator[None]:
 def test_ctrl_c_keeps_what_is_in_flight_and_waits_for_nothing(tmp_path: Path) -> None:
     main = threading.main_thread().ident
     assert main is not None
+    is_over = threading.Event()
 
     def behave(asked: Asked) -> Behaviour:
+        if is_over.is_set():
+            return GOOD
         if asked.turn == 2:
             signal.pthread_kill(main, signal.SIGINT)
             return Behaviour(delay_s=0.3)
         return GOOD if asked.turn < 2 else Behaviour(503, {}, {"retry-after": "50"})
 
     with FaultServer(behave) as server:
+        reranker = make(server.url, calls={"concurrency": 1})
         with pytest.raises(EvaluationInterrupted) as caught:
-            evaluate(
-                make_dataset(),
-                FixedRetriever(),
-                [make(server.url, calls={"concurrency": 1})],
-                settings_for(tmp_path),
-            )
+            evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
         assert caught.value.result.status == "incomplete"
-        asked = [request.body for request in server.asked]
-        assert len(asked) == 3
-    with FaultServer() as server:
-        evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, store_path=None))
-        assert len(server.asked) == 6
+        assert len(server.asked) == 3
+        is_over.set()
+        resumed = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+    assert resumed.status == "complete"
+    assert len(server.asked) == 6
+    assert not any(asked.again for asked in server.asked)
 
 
 def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

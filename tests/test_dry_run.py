@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rerank_eval.calls.rerank_answers import estimate_tokens
+from rerank_eval.calls.rerank_answers import ESTIMATE_ACCURACY, estimate_tokens
 from rerank_eval.configuration import CONF
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls
@@ -136,6 +136,12 @@ def test_what_earlier_answers_were_billed_corrects_the_estimate(tmp_path: Path) 
 )
 def test_tokens_by_words_digits_and_signs(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+def test_the_manual_says_of_the_estimate_what_the_dry_run_says(tmp_path: Path) -> None:
+    manual = (CONF.parent / "docs" / "apis.md").read_text(encoding="utf-8")
+    assert f"{ESTIMATE_ACCURACY}. `python benchmarks/token_estimate.py`" in manual
+    assert f"{ESTIMATE_ACCURACY}." in shown(estimate(make("http://127.0.0.1:9"), settings_for(tmp_path)))
 
 
 def shown(estimates: list[Estimate], budget_usd: float | None = None) -> str:

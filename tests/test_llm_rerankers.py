@@ -59,28 +59,28 @@ def test_fallbacks_refusals_repairs_and_cost_are_in_the_result(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "is_exact"),
+    ("kind", "settings", "within"),
     [
-        (Listwise, {"window": 4, "stride": 2}, True),
-        (Listwise, {"window": None}, True),
-        (Pointwise, {"documents_per_call": 4}, True),
-        (Setwise, {"sort": "bubble", "top": 1}, True),
-        (Setwise, {"sort": "heap", "top": 3}, False),
-        (Pairwise, {"sort": "heap", "top": 3}, False),
+        (Listwise, {"window": 4, "stride": 2}, 0),
+        (Listwise, {"window": None}, 0),
+        (Pointwise, {"documents_per_call": 4}, 0),
+        (Setwise, {"sort": "bubble", "top": 1}, 0),
+        (Setwise, {"sort": "heap", "top": 3}, 0.2),
+        (Pairwise, {"sort": "heap", "top": 3}, 0.2),
     ],
 )
-def test_a_dry_run_foresees_the_calls_exactly_where_they_do_not_depend_on_answers(
-    kind: Any, settings: dict[str, Any], is_exact: bool, tmp_path: Path
+def test_a_dry_run_foresees_the_calls_exactly_where_they_do_not_depend_on_answers_and_nearly_for_a_heap(
+    kind: Any, settings: dict[str, Any], within: float, tmp_path: Path
 ) -> None:
-    dataset, within = make_dataset(), settings_for(tmp_path, 9)
+    dataset, whole = make_dataset(), settings_for(tmp_path, 9)
     with FaultServer(answer=claude_answer) as server:
         reranker: ChatReranker = kind(Claude("claude-haiku-5-5", server.url), **settings)
-        (found,) = estimate_calls(dataset, FixedRetriever(), [reranker], within)
+        (found,) = estimate_calls(dataset, FixedRetriever(), [reranker], whole)
         assert not server.asked
-        evaluate(dataset, FixedRetriever(), [reranker], within)
+        evaluate(dataset, FixedRetriever(), [reranker], whole)
     assert found.usd is not None
     assert not found.is_least
-    assert found.calls == pytest.approx(len(server.asked), rel=0 if is_exact else 0.5)
+    assert found.calls == pytest.approx(len(server.asked), rel=within)
     assert max(len(read_prompt(asked.body).documents) for asked in server.asked) <= 9
 
 

@@ -36,7 +36,7 @@ def make_reliability_table(dataset: DatasetReport, labels: Mapping[str, str]) ->
         headings,
         rows,
         "Rates per call are over the calls of answered queries, also those made in an earlier run. Repaired: an answer that was no whole ranking was "
-        "completed. Fallback: candidate order was taken for want of a usable answer.",
+        "completed. Fallback: no answer to a question could be used, and its documents stayed in candidate order among themselves.",
     )
 
 

@@ -32,8 +32,6 @@ class Cohere:
     The SDK's own retries are off: `calls` says how often and how fast it is asked. What it answers is checked, which the SDK does not do.
     """
 
-    pointwise = True
-
     def __init__(
         self,
         model: str,
@@ -42,9 +40,10 @@ class Cohere:
         api_key_env: str = "COHERE_API_KEY",
         max_tokens_per_doc: int = 4096,
         documents_per_call: int = 1000,
+        pointwise: bool = True,
         calls: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the client; nothing is sent.
+        """Make the client; nothing is sent. `pointwise` says of the model that a score does not depend on the other candidates.
 
         Raises:
             MissingExtraError: cohere is not installed.
@@ -55,6 +54,7 @@ class Cohere:
                 f"max_tokens_per_doc is {max_tokens_per_doc}, at least 1; documents_per_call is {documents_per_call}, 1 to {_MOST_DOCUMENTS}"
             )
         self.name = name
+        self.pointwise = pointwise
         settings = CallSettings.read(calls)
         self.concurrency = settings.concurrency
         self._max_tokens_per_doc = max_tokens_per_doc
