@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rerank_eval.calls.batches import check_kept
+from rerank_eval.calls.batches import check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import Endpoint
@@ -102,7 +102,7 @@ def check_endpoints(endpoints: Iterable[Endpoint], budget: Budget, keeps: bool) 
         ConfigError: there is no price for a model, or no store.
     """
     for endpoint in endpoints:
-        check_kept(endpoint, keeps)
+        check_has_store(endpoint, keeps)
         budget.check_known(endpoint)
 
 

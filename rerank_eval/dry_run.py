@@ -7,7 +7,7 @@ from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.answering import check_answerable, find_contexts
 from rerank_eval.calling import asked_endpoints, check_endpoints
 from rerank_eval.calls.budget import Budget
-from rerank_eval.calls.dry_run import DryCalls
+from rerank_eval.calls.dry_calls import DryCalls
 from rerank_eval.calls.prices import Prices, read_prices
 from rerank_eval.candidates import shown_to
 from rerank_eval.evaluation import Evaluation, prepare

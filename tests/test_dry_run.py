@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rerank_eval.calls.rerank_answers import estimate_tokens
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.configuration import CONF
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls

@@ -9,7 +9,7 @@ from rerank_eval.calls.prompt_file import OWN, PromptFile
 from rerank_eval.calls.types import Body, Calls
 from rerank_eval.corpus import replace_surrogates
 from rerank_eval.errors import ConfigError
-from rerank_eval.types import CallTiming, Usage
+from rerank_eval.types import NO_USAGE, CallTiming, Usage
 
 _SCHEMA: Schema = {
     "type": "object",
@@ -27,7 +27,7 @@ class Reply(NamedTuple):
     """
 
     text: str | None
-    usage: Usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0, cached_tokens=0)
+    usage: Usage = NO_USAGE
     timings: Sequence[CallTiming] = ()
 
 

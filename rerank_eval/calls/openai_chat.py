@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import check_url, read_key
-from rerank_eval.calls.rerank_answers import estimate_tokens, find, find_count
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.calls.types import Body, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError, RerankerError, shortened
 from rerank_eval.types import Usage

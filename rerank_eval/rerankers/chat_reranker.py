@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from rerank_eval.calls.chat import Chat
 from rerank_eval.calls.interview import Interview
 from rerank_eval.calls.prompt_file import OWN, PromptFile
-from rerank_eval.calls.rerank_answers import estimate_tokens
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.types import Request, Scores

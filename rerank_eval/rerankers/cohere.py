@@ -5,17 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import ApiKey, check_url
-from rerank_eval.calls.rerank_answers import (
-    DOCUMENTS_PER_SEARCH,
-    ask_for_scores,
-    estimate_tokens,
-    find,
-    find_count,
-    read_rows,
-)
+from rerank_eval.calls.rerank_answers import DOCUMENTS_PER_SEARCH, ask_for_scores, read_rows
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError
 from rerank_eval.types import Request, Scores, Usage
