@@ -13,6 +13,7 @@ from rerank_eval.calls.settings import BatchSettings, CallSettings
 from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.calls.types import Body, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError, RerankerError, shortened
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Usage
 
 _THINKING = ("adaptive", "between_tools", "disabled")
@@ -50,8 +51,7 @@ class Claude:
         for name, value, valid in (("thinking", thinking, _THINKING), ("effort", effort, _EFFORT)):
             if value is not None and value not in valid:
                 raise ConfigError(f"{name} is {value!r}; valid: null, {', '.join(valid)}")
-        if isinstance(thinking_tokens, bool) or not isinstance(thinking_tokens, int) or thinking_tokens < 0:
-            raise ConfigError(f"thinking_tokens is {thinking_tokens!r}; it must be an integer of at least 0")
+        check_integer("thinking_tokens", thinking_tokens, 0)
         if thinking == "adaptive" and thinking_tokens == 0:
             raise ConfigError(
                 "thinking is adaptive and thinking_tokens is 0; allow for some, e.g. thinking_tokens=4096"
@@ -63,16 +63,16 @@ class Claude:
         sender = _Sender(url, key)
         settings = CallSettings.read(calls)
         self.endpoint = Endpoint(
-            "anthropic",
-            model,
-            f"{url}/v1/messages",
-            sender.send,
-            _read_usage,
-            _estimate,
-            key,
-            settings,
-            _imagine,
-            sender.batches(BatchSettings.read(batch)),
+            provider="anthropic",
+            model=model,
+            url=f"{url}/v1/messages",
+            send=sender.send,
+            read_usage=_read_usage,
+            estimate=_estimate,
+            key=key,
+            settings=settings,
+            imagine=_imagine,
+            batches=sender.batches(BatchSettings.read(batch)),
         )
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:

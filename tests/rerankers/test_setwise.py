@@ -212,9 +212,12 @@ def test_without_any_grade_the_candidate_order_stays(answer: Any, provider: Prov
     [
         (Setwise, {"group": 1}, "group is 1"),
         (Setwise, {"top": 0}, "top is 0"),
+        (Setwise, {"top": None}, "top is None"),
+        (Setwise, {"group": None}, "group is None"),
         (Setwise, {"sort": "quick"}, "sort is 'quick'; valid: heap, bubble"),
         (Pairwise, {"sort": "quick"}, "sort is 'quick'"),
         (Pointwise, {"documents_per_call": 0}, "documents_per_call is 0"),
+        (Pointwise, {"documents_per_call": None}, "documents_per_call is None"),
     ],
 )
 def test_a_setting_out_of_range_is_named(kind: Make, settings: dict[str, Any], words: str, provider: Provider) -> None:
