@@ -3,7 +3,7 @@
 import functools
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.configuration import CONF
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls
+from rerank_eval.errors import ConfigError
 from rerank_eval.estimate_table import print_estimates
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
@@ -61,6 +63,19 @@ def test_what_is_estimated_is_what_a_run_asks_and_pays_and_nothing_is_sent(tmp_p
             assert found.usd == pytest.approx(depth.usage["usd"])
         after = estimate(reranker, settings)
     assert [(found.calls, found.kept, found.usd) for found in after] == [(0, 6, 0.0), (0, 12, 0.0)]
+
+
+@pytest.mark.parametrize("ask", [evaluate, estimate_calls])
+def test_what_a_run_refuses_the_dry_run_refuses(ask: Callable[..., object], tmp_path: Path) -> None:
+    class Nameless(Hashed):
+        def identity(self) -> Mapping[str, object]:
+            raise KeyError("name")
+
+    settings = settings_for(tmp_path)
+    with pytest.raises(ConfigError, match=r"identity\(\) failed: KeyError"):
+        ask(make_dataset(), FixedRetriever(), [Nameless()], settings)
+    with pytest.raises(ConfigError, match="returned str, not a"):
+        ask("helpdesk", FixedRetriever(), [Oracle()], settings)
 
 
 def test_one_answer_of_a_pointwise_reranker_serves_all_depths(tmp_path: Path) -> None:
