@@ -16,7 +16,7 @@ from pathlib import Path
 from figures import ROOT, Figure, report, shared_data
 from tokenizers import Tokenizer
 
-from rerank_eval.calls.rerank_answers import estimate_tokens
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.models.onnx_models import bundled_model

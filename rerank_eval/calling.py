@@ -2,15 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from rerank_eval.calls.batches import check_kept
-from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import Endpoint
 from rerank_eval.latency import LatencySample
-from rerank_eval.parts import all_parts
-from rerank_eval.protocols import CallingReranker
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
 from rerank_eval.types import CallTiming, total_nanoseconds
@@ -89,30 +84,8 @@ def describe_waiting(waiting: Mapping[tuple[str, str], int]) -> list[str]:
     ]
 
 
-def asked_endpoints(systems: Iterable[System]) -> list[Endpoint]:
-    """Return the endpoint of every system, or part of one, that asks a provider."""
-    parts = [part for system in systems for _, part in all_parts(system.name, system.reranker)]
-    return [part.endpoint for part in parts if isinstance(part, CallingReranker)]
-
-
-def check_endpoints(endpoints: Iterable[Endpoint], budget: Budget, keeps: bool) -> None:
-    """Check before anything is asked that a budget can be kept, and that what is asked in batches has a store.
-
-    Raises:
-        ConfigError: there is no price for a model, or no store.
-    """
-    for endpoint in endpoints:
-        check_kept(endpoint, keeps)
-        budget.check_known(endpoint)
-
-
 def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
     """Return what the calls cost, also those that were paid for in an earlier run; None if that is not known, or there is none."""
     costs = [prices.usd(call.provider, call.model, call.usage) for call in calls]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) if calls and len(known) == len(costs) else None
-
-
-def local(systems: Sequence[System]) -> list[System]:
-    """Return the systems that the latency pass may time."""
-    return [system for system in systems if system.calls is None]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rerank_eval.calls.rerank_answers import ESTIMATE_ACCURACY
+from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY
 from rerank_eval.dry_run import Estimate, total_usd
 
 

@@ -6,24 +6,14 @@ from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.answers.answerer import Answerer
-from rerank_eval.answers.answering import Replies, answer_from_contexts, check_answerable
+from rerank_eval.answers.answering import Replies, answer_from_contexts
 from rerank_eval.answers.results import Latencies, add_answers, describe_answers
-from rerank_eval.calling import (
-    asked_endpoints,
-    check_endpoints,
-    describe_faults,
-    describe_recording,
-    describe_waiting,
-    local,
-    recorded_samples,
-)
-from rerank_eval.calls.budget import Budget
+from rerank_eval.calling import describe_faults, describe_recording, describe_waiting, recorded_samples
 from rerank_eval.calls.client import ApiClient
-from rerank_eval.calls.prices import Prices, read_prices
 from rerank_eval.caveats import collect_warnings
 from rerank_eval.core_use import cores_of_others, read_core_use
 from rerank_eval.errors import RunStoppingError
-from rerank_eval.evaluation import Evaluation, check_dataset, prepare
+from rerank_eval.evaluation import Evaluation
 from rerank_eval.excerpts import collect_excerpts
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
@@ -36,6 +26,7 @@ from rerank_eval.latency import (
     utc_now,
 )
 from rerank_eval.losses import find_bounds
+from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.provenance import describe_provenance
 from rerank_eval.quality import Answers, answer_queries
@@ -43,7 +34,7 @@ from rerank_eval.results import ExperimentResult, Status
 from rerank_eval.settings import Settings
 from rerank_eval.stability import Further, add_stability, ask_again
 from rerank_eval.store import Store
-from rerank_eval.systems import System, make_systems
+from rerank_eval.systems import System
 from rerank_eval.types import Dataset
 
 
@@ -104,17 +95,7 @@ def evaluate(
     settings = settings or Settings()
     progress = progress or SilentProgress()
     provenance = describe_provenance()
-    check_dataset(dataset)
-    if answerer is not None:
-        check_answerable(answerer, dataset, settings.depths)
-    systems = [system.on(dataset) for system in make_systems(rerankers)]
-    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
-    budget = Budget(prices, settings.budget_usd)
-    endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
-    check_endpoints(endpoints, budget, settings.store_path is not None)
-    for system in systems:
-        _ = system.fingerprint  # refused before anything is asked if it is not plain; code counts as it was loaded
-    evaluation = prepare(dataset, retriever, settings, progress)
+    evaluation, systems, prices, budget = open_evaluation(dataset, retriever, rerankers, settings, progress, answerer)
     passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
     stopped: RunStoppingError | None = None
@@ -196,11 +177,6 @@ def evaluate(
     return result
 
 
-def asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
-    """Return the depths at which the quality pass asks the system: one answer of a pointwise reranker serves all."""
-    return (depths[-1],) if system.reranker.pointwise else tuple(depths)
-
-
 def _open_store(settings: Settings, progress: Progress) -> Store | nullcontext[None]:
     return (
         nullcontext()
@@ -243,7 +219,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
             )
         )
     for outcome in measure_rerankers(
-        {system.name: system.reranker for system in local(systems)},
+        {system.name: system.reranker for system in systems if not system.asks_provider},
         {depth: [evaluation.request(query, depth) for query in sampled] for depth in settings.depths},
         warmup=warmup,
         repetitions=repetitions,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_eval.sorting import count_bubbles, count_windows, sort_by_bubbles, sort_by_heap, sort_by_windows
+from rerank_eval.sorting import sort_by_bubbles, sort_by_heap, sort_by_windows
+from tests.sort_questions import count_bubbles, count_windows
 
 RELEVANCES = st.lists(st.integers(0, 30), max_size=40)
 

@@ -24,7 +24,7 @@ from rerank_eval.errors import ConfigError, ProviderBusyError, RerankEvalError, 
 _UNKNOWN = (404, 410)
 
 
-def check_kept(endpoint: Endpoint, keeps: bool) -> None:
+def check_has_store(endpoint: Endpoint, keeps: bool) -> None:
     """Check that questions are asked in batches only where it is kept in which.
 
     Raises:

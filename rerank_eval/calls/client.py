@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rerank_eval.calls.batches import BatchDesks, check_kept
+from rerank_eval.calls.batches import BatchDesks, check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.pace import Pace
@@ -141,7 +141,7 @@ class ApiClient:
         text = None if self._keeper is None else self._keeper.get_call(key)
         answer = self._read_kept(text, check)
         if answer is None:
-            check_kept(endpoint, self._keeper is not None)
+            check_has_store(endpoint, self._keeper is not None)
             self._budget.check_known(endpoint)
             batch = None if endpoint.batches is None else read_batch(text)
             answer = self._ask_until_answered(key, endpoint, body, batch)

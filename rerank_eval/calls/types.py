@@ -108,7 +108,7 @@ class Batches(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """How one model of one provider is asked, one attempt at a time: `send` neither retries nor waits.
 

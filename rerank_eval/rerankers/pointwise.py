@@ -5,7 +5,8 @@ from typing import Any
 
 from rerank_eval.calls.chat import Chat, Schema
 from rerank_eval.calls.interview import Interview
-from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer
+from rerank_eval.integers import check_integer
+from rerank_eval.rerankers.chat_reranker import ChatReranker
 
 HIGHEST = 3
 UNKNOWN = 1

@@ -24,10 +24,10 @@ PRICES = Prices([Price("p", "m", "search", 0.01, date(2026, 11, 23), "test")])
 
 def make_endpoint(send: Callable[[Body, float], Reply], estimate: int = 1) -> Endpoint:
     return Endpoint(
-        "p",
-        "m",
-        "https://p.example/rerank",
-        send,
+        provider="p",
+        model="m",
+        url="https://p.example/rerank",
+        send=send,
         read_usage=lambda decoded: Usage(calls=1, search_units=decoded["units"]),
         estimate=lambda body: Usage(calls=1, search_units=estimate),
     )

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,10 @@ class Counting:
         self.billed: list[tuple[float, int]] = []
         self.factor = factor
         self.endpoint = Endpoint(
-            "p",
-            "m",
-            "https://p.example/rerank",
-            self._send,
+            provider="p",
+            model="m",
+            url="https://p.example/rerank",
+            send=self._send,
             read_usage=lambda decoded: Usage(calls=1, input_tokens=decoded["tokens"]),
             estimate=lambda body: Usage(calls=1, input_tokens=ESTIMATED),
             settings=settings or CallSettings(),
@@ -70,7 +71,7 @@ def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anyt
             together.wait()
         return provider._send(body, timeout_s)
 
-    endpoint = Endpoint("p", "m", "https://p.example", send, provider.endpoint.read_usage, provider.endpoint.estimate)
+    endpoint = replace(provider.endpoint, send=send)
     budget = Budget(PRICES, limit_usd=2 * COST_USD)
     client = ApiClient(budget=budget)
     with ThreadPoolExecutor(4) as pool:
@@ -110,10 +111,10 @@ def test_tokens_per_minute_are_kept_to_as_the_provider_counts_them_and_are_used(
 def test_an_answer_that_tells_no_tokens_corrects_nothing() -> None:
     client = ApiClient()
     endpoint = Endpoint(
-        "p",
-        "m",
-        "https://p.example",
-        lambda body, timeout_s: Reply(200, {}, b"{}", 1),
+        provider="p",
+        model="m",
+        url="https://p.example",
+        send=lambda body, timeout_s: Reply(200, {}, b"{}", 1),
         read_usage=lambda decoded: Usage(calls=1, search_units=1),
         estimate=lambda body: Usage(calls=1, input_tokens=ESTIMATED, search_units=1),
     )

@@ -84,7 +84,9 @@ def test_unusual_texts_arrive_as_they_are() -> None:
     ("settings", "words"),
     [
         ({"max_tokens_per_doc": 0}, "max_tokens_per_doc is 0"),
+        ({"max_tokens_per_doc": "512"}, "max_tokens_per_doc is '512'; it must be an integer of at least 1"),
         ({"documents_per_call": 0}, "documents_per_call is 0"),
+        ({"documents_per_call": 2.5}, r"documents_per_call is 2\.5; it must be an integer of at least 1"),
         ({"documents_per_call": 10_001}, "documents_per_call is 10001"),
         ({"base_url": "api.cohere.com"}, "base_url is 'api.cohere.com'"),
         ({"api_key_env": "UNSET_KEY_OF_NOBODY"}, "UNSET_KEY_OF_NOBODY is not set"),

@@ -7,7 +7,7 @@ from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, KeptAnswers, call_key, read_batch
 from rerank_eval.errors import RerankerError
-from rerank_eval.types import Usage
+from rerank_eval.types import NO_USAGE, Usage
 
 
 class Asked(NamedTuple):
@@ -17,7 +17,7 @@ class Asked(NamedTuple):
     """
 
     num_kept: int = 0
-    usage: Usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0)
+    usage: Usage = NO_USAGE
     usd: float | None = 0.0
     is_whole: bool = True
 
