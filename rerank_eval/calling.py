@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from rerank_eval.calls.batches import check_kept
 from rerank_eval.calls.budget import Budget
@@ -107,10 +108,18 @@ def check_endpoints(endpoints: Iterable[Endpoint], budget: Budget, keeps: bool) 
 
 
 def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
-    """Return what the calls cost, also those that were paid for in an earlier run; None if that is not known, or there is none."""
-    costs = [prices.usd(call.provider, call.model, call.usage) for call in calls]
+    """Return what the calls cost on their days, also those that were paid for in an earlier run; None if that is not known, or there is none."""
+    costs = [_cost(prices, call) for call in calls]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) if calls and len(known) == len(costs) else None
+
+
+def _cost(prices: Prices, call: CallTiming) -> float | None:
+    try:
+        day = datetime.fromisoformat(call.started).date()
+    except ValueError:  # an adapter may not tell when it asked
+        return None
+    return prices.usd(call.provider, call.model, call.usage, day)
 
 
 def local(systems: Sequence[System]) -> list[System]:

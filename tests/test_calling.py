@@ -5,12 +5,15 @@ import io
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from rerank_eval.calling import cost_usd
+from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.configuration import CONF
 from rerank_eval.depth_results import DepthResult
 from rerank_eval.errors import BudgetError, ConfigError
@@ -22,6 +25,7 @@ from rerank_eval.results import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.terminal import print_result
+from rerank_eval.types import CallTiming, Usage
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 
@@ -78,6 +82,18 @@ def test_usage_times_price_is_the_cost_also_of_answers_paid_for_before(tmp_path:
             make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, prices_path=None)
         )
     assert usage_of(unknown.systems[0].depths[-1])["usd"] is None
+
+
+def test_a_call_costs_what_it_cost_on_its_day_and_one_without_a_day_is_not_known() -> None:
+    prices = Prices([Price("p", "m", "search", usd, date(2026, month, 1), "s") for usd, month in ((0.1, 1), (0.2, 6))])
+
+    def call(started: str) -> CallTiming:
+        return CallTiming(1, started, 1, True, "p", "m", Usage(search_units=1))
+
+    before, after = call("2026-05-31T23:59:59.999+00:00"), call("2026-06-01T00:00:00.000+00:00")
+    assert cost_usd(prices, [before]) == pytest.approx(0.1)
+    assert cost_usd(prices, [before, after]) == pytest.approx(0.3)
+    assert cost_usd(prices, [before, call("")]) is None
 
 
 def test_the_budget_ends_the_run_before_it_is_passed_and_a_larger_one_goes_on(tmp_path: Path) -> None:

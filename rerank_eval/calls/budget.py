@@ -1,9 +1,11 @@
 """The budget: what is spent, what may still be, and no call that would pass it."""
 
 import threading
+from datetime import date
 
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import Endpoint
+from rerank_eval.clock import Clock
 from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.types import Usage
 
@@ -15,10 +17,11 @@ class Budget:
     been billed without an answer counts with its estimate for good.
     """
 
-    def __init__(self, prices: Prices, limit_usd: float | None = None) -> None:
-        """Take the limit; None only adds up."""
+    def __init__(self, prices: Prices, limit_usd: float | None = None, clock: Clock | None = None) -> None:
+        """Take the limit; None only adds up. Prices are those of the day."""
         self._prices = prices
         self._limit_usd = limit_usd
+        self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._committed = 0.0
         self.spent_usd = 0.0
@@ -31,7 +34,7 @@ class Budget:
             ConfigError: there is one, and no price for the model.
         """
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        if self._limit_usd is not None and not self._prices.of(provider, endpoint.model):
+        if self._limit_usd is not None and not self._prices.of(provider, endpoint.model, self._today()):
             raise ConfigError(
                 f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it to the prices, or unset the budget"
             )
@@ -43,7 +46,7 @@ class Budget:
             BudgetError: it would pass the limit.
         """
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        most = self._prices.usd(provider, endpoint.model, most_used) or 0.0
+        most = self._prices.usd(provider, endpoint.model, most_used, self._today()) or 0.0
         with self._lock:
             if self._limit_usd is not None and self._committed + most > self._limit_usd:
                 raise BudgetError(
@@ -55,7 +58,7 @@ class Budget:
 
     def settle(self, endpoint: Endpoint, reserved: float, usage: Usage, in_batch: bool = False) -> None:
         """Replace what was set aside by what the call did cost, where that is known."""
-        cost = self._prices.usd(endpoint.billed_as(in_batch), endpoint.model, usage)
+        cost = self._prices.usd(endpoint.billed_as(in_batch), endpoint.model, usage, self._today())
         with self._lock:
             self._committed += (reserved if cost is None else cost) - reserved
             self.spent_usd += cost or 0.0
@@ -64,3 +67,6 @@ class Budget:
         """Give back what was set aside for an attempt that was not billed."""
         with self._lock:
             self._committed -= reserved
+
+    def _today(self) -> date:
+        return self._clock.utc().date()

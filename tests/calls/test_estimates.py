@@ -10,6 +10,7 @@ import pytest
 
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.dry_run import DryCalls
 from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.calls.settings import CallSettings
@@ -58,6 +59,19 @@ def test_the_budget_is_not_passed_by_a_provider_that_counts_twice_the_estimate()
     with pytest.raises(BudgetError, match=r"costs up to 0\.0020"):
         client.ask(provider.endpoint, {"q": 4}, accept)
     assert len(provider.billed) == 4
+
+
+def test_the_budget_and_the_dry_run_take_the_price_of_today() -> None:
+    clock = StandingClock()
+    provider = Counting(clock)
+    days = [date(2026, 1, 1), clock.utc().date(), date(2099, 1, 1)]
+    prices = Prices(
+        [Price("p", "m", "input_token", usd / ESTIMATED, day, "s") for usd, day in zip((1, 2, 3), days, strict=True)]
+    )
+    assert Budget(prices, 10.0, clock).reserve(provider.endpoint, Usage(input_tokens=ESTIMATED)) == 2
+    calls = DryCalls(None, prices, clock=clock)
+    calls.count(provider.endpoint, {})
+    assert calls.take().usd == 2
 
 
 def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anything_is_known() -> None:
