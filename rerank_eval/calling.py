@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rerank_eval.calls.batches import check_kept
-from rerank_eval.calls.budget import Budget
+from rerank_eval.calls.budget import Budget, Spent
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import Endpoint
 from rerank_eval.latency import LatencySample
@@ -88,6 +88,22 @@ def describe_waiting(waiting: Mapping[tuple[str, str], int]) -> list[str]:
         "same command fetches their answers"
         for provider, batches in by_provider.items()
     ]
+
+
+def describe_spent(spent: Spent) -> list[str]:
+    """Return a sentence on what a run itself paid, which is not what its answers cost; none where nothing was billed."""
+    if not (spent.answers or spent.unanswered):
+        return []
+    sentence = f"this run spent {_usd(spent.usd)} on {spent.answers} answers; those that were kept before are not in it"
+    if spent.unanswered:
+        sentence += (
+            f"; {spent.unanswered} attempts without an answer may have cost up to {_usd(spent.unanswered_usd)} more"
+        )
+    return [sentence]
+
+
+def _usd(usd: float | None) -> str:
+    return "an unknown sum" if usd is None else f"{usd:.4f} USD"
 
 
 def asked_endpoints(systems: Iterable[System]) -> list[Endpoint]:

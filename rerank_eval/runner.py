@@ -13,6 +13,7 @@ from rerank_eval.calling import (
     check_endpoints,
     describe_faults,
     describe_recording,
+    describe_spent,
     describe_waiting,
     local,
     recorded_samples,
@@ -179,9 +180,10 @@ def evaluate(
         + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
         + describe_answers(passes.replies)
         + describe_faults(client.faults)
-        + describe_waiting(client.waiting),
+        + describe_waiting(client.waiting)
+        + describe_spent(budget.spent),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
-        provenance={**provenance, "finished": utc_now()},
+        provenance={**provenance, "finished": utc_now(), "spent_usd": budget.spent.usd},
         scores=[row for item in evaluated for row in item.rows],
         latency=[*passes.first_stage_samples, *passes.samples],
         runs=runs,

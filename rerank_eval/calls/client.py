@@ -238,7 +238,9 @@ class ApiClient:
             self._faults[endpoint.provider, f"{error}"] += 1
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
-            if not _maybe_billed(sent.outcome):
+            if _maybe_billed(sent.outcome):
+                self._budget.lose(reserved)
+            else:
                 self._budget.release(reserved)
             raise
         attempts.append(noted)

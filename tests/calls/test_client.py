@@ -154,7 +154,7 @@ def test_concurrency_is_how_many_were_in_flight() -> None:
     assert sorted(answer.concurrency for answer in answers) == [1, 2, 3]
 
 
-def test_the_run_ends_before_the_call_that_would_pass_the_budget(tmp_path: Path) -> None:
+def test_the_run_ends_before_the_call_that_would_pass_the_budget_and_the_next_has_it_anew(tmp_path: Path) -> None:
     sender = Sender(OK)
     with Store(tmp_path / "s.sqlite") as store:
         budget = Budget(PRICES, limit_usd=0.035)
@@ -163,11 +163,11 @@ def test_the_run_ends_before_the_call_that_would_pass_the_budget(tmp_path: Path)
             client.ask(make_endpoint(sender), {"q": q}, accept)
         with pytest.raises(BudgetError, match=r"budget of 0\.035 USD is reached: 0\.0300 USD .* costs up to 0\.0100"):
             client.ask(make_endpoint(sender), {"q": "d"}, accept)
-        assert budget.spent_usd == pytest.approx(0.03)
+        assert budget.spent.usd == pytest.approx(0.03)
         assert len(sender.asked) == 3
-        larger = ApiClient(store, Budget(PRICES, limit_usd=0.01))
+        again = ApiClient(store, Budget(PRICES, limit_usd=0.01))
         for q in "abcd":
-            larger.ask(make_endpoint(sender), {"q": q}, accept)
+            again.ask(make_endpoint(sender), {"q": q}, accept)
     assert len(sender.asked) == 4
 
 
@@ -197,7 +197,7 @@ def test_an_attempt_that_may_have_been_billed_counts_and_a_refused_one_does_not(
     budget = Budget(PRICES, limit_usd=0.03)
     client = ApiClient(budget=budget, clock=SkippingClock())
     client.ask(make_endpoint(sender), {"q": "a"}, accept)
-    assert budget.spent_usd == pytest.approx(0.01)
+    assert list(budget.spent) == pytest.approx([1, 0.01, 2, 0.02])
     with pytest.raises(BudgetError):
         client.ask(make_endpoint(sender), {"q": "b"}, accept)
 
