@@ -10,12 +10,14 @@ import pytest
 
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.pace import MARGIN
 from rerank_eval.calls.prices import Price, Prices
+from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.types import Answer, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
 from rerank_eval.errors import BudgetError, ConfigError, RerankerError, StoreError
 from rerank_eval.store import Store
 from rerank_eval.types import Usage
-from tests.clocks import SkippingClock
+from tests.clocks import SkippingClock, StandingClock
 
 OK = Reply(200, {}, b'{"units": 1}', 5_000_000)
 PRICES = Prices([Price("p", "m", "search", 0.01, date(2026, 11, 23), "test")])
@@ -62,6 +64,31 @@ def test_every_attempt_is_recorded_and_the_duration_is_that_of_the_one_that_succ
     assert answer.attempts[0].waited_s < 0.1
     assert all(attempt.waited_s > 0.2 for attempt in answer.attempts[1:])
     assert {attempt.sent_bytes for attempt in answer.attempts} == {10}
+
+
+def test_waiting_for_a_turn_does_not_use_up_the_deadline() -> None:
+    clock = StandingClock()
+    sender = Sender(OK, Reply(500, {}, b"", 1), OK)
+    endpoint = replace(make_endpoint(sender), settings=CallSettings(calls_per_minute=0.1, deadline_s=300))
+    client = ApiClient(clock=clock)
+    client.ask(endpoint, {"q": "first"}, accept)
+    answer = client.ask(endpoint, {"q": "second"}, accept)
+    assert [attempt.fault for attempt in answer.attempts] == ["answered 500", None]
+    assert all(attempt.waited_s > 600 for attempt in answer.attempts)
+
+
+def test_rerankers_with_one_model_keep_to_the_smallest_of_their_limits() -> None:
+    clock = StandingClock()
+    client, sent_s = ApiClient(clock=clock), []
+
+    def send(body: Body, timeout_s: float) -> Reply:
+        sent_s.append(clock.skipped_s)
+        return OK
+
+    for number, limit in enumerate((None, 60, 6, 60, 60)):
+        endpoint = replace(make_endpoint(send), settings=CallSettings(calls_per_minute=limit))
+        client.ask(endpoint, {"q": number}, accept)
+    assert sent_s[-1] - sent_s[-2] == pytest.approx(10 / MARGIN)
 
 
 def test_an_answer_survives_its_encoding() -> None:
