@@ -238,12 +238,13 @@ class ApiClient:
             received_bytes=0 if reply is None else len(reply.content),
         )
         try:
-            if reply is None:
-                raise TryAgainError(f"{sent.outcome}")
-            decoded = read_reply(endpoint, reply, self._clock.utc())
+            if isinstance(sent.outcome, AttemptFailedError):
+                raise TryAgainError(f"{sent.outcome}", sent.outcome.wait_s)
+            decoded = read_reply(endpoint, sent.outcome, self._clock.utc())
         except Exception as error:
             attempts.append(noted._replace(fault=f"{error}"))
-            self._faults[endpoint.provider, f"{error}"] += 1
+            if isinstance(sent.outcome, Reply) or not sent.outcome.is_counted:
+                self._faults[endpoint.provider, f"{error}"] += 1
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
             if _maybe_billed(sent.outcome):
@@ -252,7 +253,7 @@ class ApiClient:
                 self._budget.release(reserved)
             raise
         attempts.append(noted)
-        pace.accepted(sent.sent_ns, reply.headers)
+        pace.accepted(sent.sent_ns, sent.outcome.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
         self._budget.settle(endpoint, reserved, usage, in_batch=desk is not None)
         answer = Answer(
