@@ -8,7 +8,7 @@ from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.answering import Replies, answer_from_contexts
 from rerank_eval.answers.results import Latencies, add_answers, describe_answers
-from rerank_eval.calling import describe_faults, describe_recording, describe_waiting, recorded_samples
+from rerank_eval.calling import describe_faults, describe_recording, describe_spent, describe_waiting, recorded_samples
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.caveats import collect_warnings
 from rerank_eval.core_use import cores_of_others, read_core_use
@@ -161,9 +161,10 @@ def evaluate(
         + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
         + describe_answers(passes.replies)
         + describe_faults(client.faults)
-        + describe_waiting(client.waiting),
+        + describe_waiting(client.waiting)
+        + describe_spent(budget.spent),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
-        provenance={**provenance, "finished": utc_now()},
+        provenance={**provenance, "finished": utc_now(), "spent_usd": budget.spent.usd},
         scores=[row for item in evaluated for row in item.rows],
         latency=[*passes.first_stage_samples, *passes.samples],
         runs=runs,

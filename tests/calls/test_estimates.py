@@ -11,6 +11,7 @@ import pytest
 
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.dry_calls import DryCalls
 from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.calls.settings import CallSettings
@@ -61,6 +62,19 @@ def test_the_budget_is_not_passed_by_a_provider_that_counts_twice_the_estimate()
     assert len(provider.billed) == 4
 
 
+def test_the_budget_and_the_dry_run_take_the_price_of_today() -> None:
+    clock = StandingClock()
+    provider = Counting(clock)
+    days = [date(2026, 1, 1), clock.utc().date(), date(2099, 1, 1)]
+    prices = Prices(
+        [Price("p", "m", "input_token", usd / ESTIMATED, day, "s") for usd, day in zip((1, 2, 3), days, strict=True)]
+    )
+    assert Budget(prices, 10.0, clock).reserve(provider.endpoint, Usage(input_tokens=ESTIMATED)) == 2
+    calls = DryCalls(None, prices, clock=clock)
+    calls.count(provider.endpoint, {})
+    assert calls.take().usd == 2
+
+
 def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anything_is_known() -> None:
     """The first calls are in flight together with half of what they cost set aside."""
     together = threading.Barrier(4, timeout=5)
@@ -79,8 +93,9 @@ def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anyt
     assert [future.exception() for future in first] == [None] * 4
     with pytest.raises(BudgetError):
         client.ask(endpoint, {"q": 4}, accept)
-    assert budget.spent_usd == pytest.approx(4 * COST_USD)
-    assert budget.spent_usd <= 2 * COST_USD + 4 * COST_USD
+    assert budget.spent.usd == pytest.approx(4 * COST_USD)
+    assert budget.spent.usd is not None
+    assert budget.spent.usd <= 2 * COST_USD + 4 * COST_USD
 
 
 def test_what_earlier_runs_were_billed_is_known_from_the_first_call_on(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rerank_eval.configuration import CONF
 from rerank_eval.errors import ConfigError
 from rerank_eval.types import Usage
 
+DAY = date(2026, 11, 23)
 ENTRY: Mapping[str, Any] = {
     "provider": "p",
     "model": "m",
@@ -43,13 +44,13 @@ def test_the_price_list_of_this_package_is_right() -> None:
 
 def test_usage_times_price(tmp_path: Path) -> None:
     prices = read_prices(write(tmp_path / "p.yaml", ENTRY))
-    assert prices.usd("p", "m", Usage(search_units=5)) == pytest.approx(0.01)
-    assert prices.usd("p", "m", Usage(search_units=0)) == 0
+    assert prices.usd("p", "m", Usage(search_units=5), DAY) == pytest.approx(0.01)
+    assert prices.usd("p", "m", Usage(search_units=0), DAY) == 0
 
 
 def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
     usage = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
-    assert TOKENS.usd("p", "llm", usage) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
+    assert TOKENS.usd("p", "llm", usage, DAY) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +58,23 @@ def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
     [("m", Usage(input_tokens=1, output_tokens=1)), ("llm", Usage(input_tokens=1)), ("llm", Usage(output_tokens=1))],
 )
 def test_what_is_not_known_costs_none_and_not_nothing(model: str, usage: Usage) -> None:
-    assert TOKENS.usd("p", model, usage) is None
+    assert TOKENS.usd("p", model, usage, DAY) is None
 
 
-def test_the_later_of_two_prices_holds(tmp_path: Path) -> None:
-    later = {**ENTRY, "price": 4.0, "valid_from": date(2026, 6, 1)}
-    assert read_prices(write(tmp_path / "p.yaml", later, ENTRY)).of("p", "m") == {"search": 0.004}
+@pytest.mark.parametrize(
+    ("day", "price"),
+    [
+        (date(2026, 5, 31), 0.002),
+        (date(2026, 6, 1), 0.004),
+        (date(2026, 11, 23), 0.004),
+        (date(2099, 1, 1), 0.006),
+        (date(2025, 1, 1), 0.002),
+    ],
+)
+def test_the_price_of_the_day_holds_and_before_the_first_one_the_first(day: date, price: float, tmp_path: Path) -> None:
+    later = [{**ENTRY, "price": 6.0, "valid_from": date(2099, 1, 1)}]
+    later += [{**ENTRY, "price": 4.0, "valid_from": date(2026, 6, 1)}]
+    assert read_prices(write(tmp_path / "p.yaml", *later, ENTRY)).of("p", "m", day) == {"search": price}
 
 
 @pytest.mark.parametrize(
