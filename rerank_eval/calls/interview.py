@@ -30,7 +30,8 @@ class Interview:
     ) -> T | None:
         """Return what `read` makes of the answer about these candidates, in this order; None if it is of no use twice.
 
-        The second question is the same; a model does not answer it with the same words. What was asked before is known.
+        The second question is the same; a model does not answer it with the same words. What was asked before is known, also of other
+        candidates with the same texts: `read`, which is called once an answer, returns places in the question, not candidates.
         """
         prompt = self._prompt.fill(self._query, [self._texts[item] for item in items])
         if prompt not in self._known:
