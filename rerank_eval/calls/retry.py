@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ _FIRST_WAIT_S = 0.5
 _KEY_REFUSED = (401, 402, 403, 498)
 _MODEL_UNKNOWN = (404, 410)
 _TRY_AGAIN = (408, 409, 429)
+_DEEPEST = 100
+"""Levels of lists and objects in a reply; a rerank answer has four, a chat's message about six."""
 
 
 class TryAgainError(Exception):
@@ -44,14 +46,14 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
     """Return the decoded JSON of a reply.
 
     Raises:
-        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON.
+        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON, or JSON of more than 100 levels.
         RefusedError: the key, the model or the address is wrong.
         ProviderBusyError: the provider asks for a longer wait than the settings allow.
         NotAcceptedError: any other status.
     """
     if 200 <= reply.status < 300:
         try:
-            return json.loads(reply.content)
+            return _decode(reply.content)
         except (ValueError, RecursionError):
             kind = reply.headers.get("content-type", "no content type")
             fault = f"answered {reply.status} with what is no JSON ({len(reply.content)} bytes, {shortened(kind, 40)})"
@@ -66,6 +68,25 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
             f"{endpoint.settings.longest_wait_s:g}; the answers are kept, run the same command later"
         )
     raise TryAgainError(fault, wait_s)
+
+
+def _decode(content: bytes) -> Any:
+    """Return the decoded JSON.
+
+    Raises:
+        ValueError, RecursionError: it is none, or so deep that not everything that handles it, such as what keeps it, could.
+    """
+    decoded = json.loads(content)
+    level = [decoded]
+    for _ in range(_DEEPEST):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return decoded
+    raise ValueError(f"more than {_DEEPEST} levels deep")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _refusal(endpoint: Endpoint, reply: Reply) -> Exception:

@@ -1,6 +1,7 @@
 """What a language model says that is no answer, and what documents tell it to say, for every way of asking it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.pairwise import Pairwise
 from rerank_eval.rerankers.pointwise import Pointwise
 from rerank_eval.rerankers.setwise import Setwise
+from rerank_eval.store import Store
 from tests.chat_server import claude_answer, claude_message, completion, openai_answer, read_prompt
 from tests.clocks import SkippingClock
 from tests.fakes import make_request
@@ -83,6 +85,17 @@ def test_it_is_asked_for_once_more_then_the_candidate_order_stays_and_both_are_c
     assert scores.usage.calls == len(server.asked) == 2 * scores.usage.fallbacks
     assert scores.usage.refusals == (scores.usage.calls if reason == "refusal" else 0)
     assert scores.usage.repairs == 0
+
+
+def test_an_answer_cut_off_in_the_middle_of_an_emoji_is_kept_and_not_paid_for_again(
+    is_claude: bool, tmp_path: Path
+) -> None:
+    answer = (claude_message if is_claude else completion)('{"ranking": [2, 1, 3], "why": "\ud83d', "max_tokens")
+    with FaultServer(lambda asked: Behaviour(content=answer)) as server, Store(tmp_path / "s.sqlite") as store:
+        for _ in range(2):
+            scores = make(Listwise, server.url, is_claude).with_calls(ApiClient(store)).score(make_request())
+            assert (scores.usage.calls, scores.usage.fallbacks) == (2, 1)
+    assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("kind", NAMES)
