@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ _FIRST_WAIT_S = 0.5
 _KEY_REFUSED = (401, 402, 403, 498)
 _MODEL_UNKNOWN = (404, 410)
 _TRY_AGAIN = (408, 409, 429)
+_TOO_LONG_STATUS = 413
+_TOO_LONG = re.compile(r"prompt is too long|context[ _](length|limit|size|window)|maximum model length", re.IGNORECASE)
+"""What Anthropic, OpenAI, vLLM and llama.cpp say with status 400 of a prompt that is longer than the model takes."""
 _DEEPEST = 100
 """Levels of lists and objects in a reply; a rerank answer has four, a chat's message about six."""
 
@@ -42,6 +46,10 @@ class NotAcceptedError(RerankerError):
     """The provider refuses this request as such."""
 
 
+class TooLongError(NotAcceptedError):
+    """The provider refuses this request because it is longer than the model takes; it is not billed."""
+
+
 def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
     """Return the decoded JSON of a reply.
 
@@ -49,6 +57,7 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
         TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON, or JSON of more than 100 levels.
         RefusedError: the key, the model or the address is wrong.
         ProviderBusyError: the provider asks for a longer wait than the settings allow.
+        TooLongError: 413, or another status with words that say so.
         NotAcceptedError: any other status.
     """
     if 200 <= reply.status < 300:
@@ -102,6 +111,8 @@ def _refusal(endpoint: Endpoint, reply: Reply) -> Exception:
         return RefusedError(f"{endpoint.provider} has no model {endpoint.model!r} at {endpoint.url} ({said})")
     if reply.status < 400:
         return RefusedError(f"{endpoint.url} sends elsewhere ({reply.status}); set the address it names itself")
+    if reply.status == _TOO_LONG_STATUS or _TOO_LONG.search(said):
+        return TooLongError(f"a request to {endpoint.provider} is too long ({said}); show fewer or shorter documents")
     return NotAcceptedError(f"{endpoint.provider} does not accept the request ({said})")
 
 
