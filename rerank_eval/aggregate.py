@@ -197,7 +197,7 @@ def sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
 def _describe_latency(
     samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int, source: str
 ) -> dict[str, Any]:
-    """Return the reranker's latency at a depth, and the sum with the first stage's, query by query and repetition by repetition."""
+    """Return the reranker's latency at a depth, and the sum with the first stage's, over the queries and repetitions that have both."""
     if depth == 0:
         return {"latency": None, "total_latency": as_json(summarise(first_stage_samples))}
     own = [sample for sample in samples if sample.depth == depth]
@@ -209,7 +209,7 @@ def _describe_latency(
     ]
     return {
         "latency": as_json(summarise(own), source),
-        "total_latency": as_json(summarise(total), source) if len(total) == len(own) else None,
+        "total_latency": as_json(summarise(total), source),
     }
 
 
