@@ -106,7 +106,7 @@ def test_usage_is_summed_and_one_unknown_makes_the_sum_unknown() -> None:
         "repairs": 0,
         "fallbacks": 0,
         "refusals": 0,
-        "usd": None,
+        "usd": 0.0,
     }
     assert depths[2].usage is None  # part of what depth 5 took, and not known apart
 

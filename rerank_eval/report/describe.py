@@ -39,7 +39,7 @@ def make_point(
     """
     total = depth.total_latency if total_from == "total_latency" else depth.latency
     num_answered = min(measure.num_queries for measure in depth.measures.values())
-    usd = (depth.usage or {}).get("usd")
+    usd = _cost(system, depth)
     return Point(
         depth=depth.depth,
         num_queries=num_answered,
@@ -159,6 +159,13 @@ def warn(results: Sequence[RecordedResult], series: Sequence[Series], same_hardw
             f"latency: too few timed queries for a p95 of {', '.join(too_few)}; set latency.queries={FEWEST_FOR_P95} or more"
         )
     return warnings
+
+
+def _cost(system: SystemResult, depth: DepthResult) -> float | None:
+    """Return what all queries of a depth cost; nothing at depth 0, and nowhere if the largest depth costs nothing."""
+    if depth.depth == 0 or (system.depths[-1].usage or {}).get("usd") == 0:
+        return 0.0
+    return (depth.usage or {}).get("usd")
 
 
 def _percentile(latency: Mapping[str, object] | None, name: str) -> Milliseconds | None:
