@@ -142,10 +142,13 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
             f"{series.retriever} has {measure} {point.estimates[measure].mean:.3f}"
             for series, point in choices.first_stages
         )
-        return (
-            f"{where}, no reranker is better than the first stage beyond the noise: {first}; the highest mean is "
-            f"{best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_gain(best, measure)}."
+        best_series, best = _highest([*choices.first_stages, *choices.points], measure)
+        highest = (
+            f"the highest mean is {best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_gain(best, measure)}"
+            if best.depth
+            else "none has a higher mean"
         )
+        return f"{where}, no reranker is better than the first stage beyond the noise: {first}; {highest}."
     series, point = chosen
     is_within = _is_within_noise(point, measure)
     why = "the cheapest choice within the noise of the best" if is_within else "the best that beats its first stage"

@@ -116,6 +116,12 @@ def test_no_gain_beyond_the_noise_is_said() -> None:
     )
 
 
+def test_a_reranker_that_leaves_the_order_as_it_is_is_not_named_best() -> None:
+    found = dataset([replace(point(5, 0.5, 1), to_first_stage={M: difference(0, 0)})], [point(5, 0.45, 50)])
+    text = answer(found, M, choices(found))
+    assert text.endswith("beyond the noise: bm25 has nDCG@10 0.500; none has a higher mean.")
+
+
 @pytest.mark.parametrize(
     ("constraint", "text"),
     [

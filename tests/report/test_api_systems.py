@@ -1,4 +1,4 @@
-"""Systems that ask no provider beside one that does: what is paid, what is best for its cost, and what a limit allows."""
+"""Systems that ask no provider beside one that does: what is paid, what is best for its cost, what a limit allows, whose p95 lacks."""
 
 from pathlib import Path
 
@@ -22,16 +22,19 @@ from tests.report.results import make_result
 M = "nDCG@10"
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> RecordedResult:
-    settings = Settings(
-        (2, 5), (M,), retrieval_depth=12, latency=LatencySettings(queries=0), prices_path=CONF / "prices.yaml"
-    )
+def evaluated(parent: Path, num_queries: int = 30, latency_queries: int = 0) -> RecordedResult:
+    latency = LatencySettings(queries=latency_queries)
+    settings = Settings((2, 5), (M,), retrieval_depth=12, latency=latency, prices_path=CONF / "prices.yaml")
     response = {"search_units": "meta.billed_units.search_units"}
     with FaultServer() as server:
         paid = HttpRerank(server.url, "rerank-v4.0-pro", "cohere", "api", response=response)
-        found = evaluate(make_dataset(30), FixedRetriever(), [NoReranker(), Hashed(), paid], settings)
-    return read_recorded(write_result(found, tmp_path_factory.mktemp("free")))
+        found = evaluate(make_dataset(num_queries), FixedRetriever(), [NoReranker(), Hashed(), paid], settings)
+    return read_recorded(write_result(found, parent))
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> RecordedResult:
+    return evaluated(tmp_path_factory.mktemp("free"))
 
 
 def test_what_asks_no_provider_costs_nothing_at_any_depth(result: RecordedResult) -> None:
@@ -62,3 +65,18 @@ def test_the_limit_treats_what_is_free_alike(result: RecordedResult) -> None:
 def test_where_nothing_is_paid_there_is_no_choice_by_cost(tmp_path: Path) -> None:
     dataset = build_report([make_result(tmp_path)], Constraint()).datasets[0]
     assert dataset.cost_fronts == {M: [], "R@2": []}
+
+
+@pytest.mark.parametrize(
+    ("num_queries", "latency_queries", "expected"),
+    [
+        (30, 5, ["latency: too few timed queries for a p95 of none, hashed, api; set latency.queries=20 or more"]),
+        (8, 0, ["latency: too few queries with a recorded latency for a p95 of api; it needs 20"]),
+        (30, 20, []),
+    ],
+)
+def test_more_timed_queries_are_asked_for_only_where_they_help(
+    num_queries: int, latency_queries: int, expected: list[str], tmp_path: Path
+) -> None:
+    dataset = build_report([evaluated(tmp_path, num_queries, latency_queries)], Constraint()).datasets[0]
+    assert [warning for warning in dataset.warnings if "p95" in warning] == expected
