@@ -24,7 +24,7 @@ from rerank_eval.report.canvas import (
 from rerank_eval.report.depth_labels import DepthLabel, write_depths
 from rerank_eval.report.formats import format_latency_interval, format_milliseconds, format_usd
 from rerank_eval.report.model import DatasetReport, Milliseconds, Place, Point, Series
-from rerank_eval.report.plot_words import describe_tradeoff
+from rerank_eval.report.plot_words import describe_missing, describe_tradeoff
 from rerank_eval.report.selections import (
     SMALLEST,
     distinct_first_stages,
@@ -159,13 +159,14 @@ def _draw(
                 axes.set_title(f"machine {machine}", fontsize=9, loc="left")
         panels[-1].set_xlabel(cost.label)
         marks |= add_legend(figure, systems, keys)
+    caveat = describe_missing(dataset, is_drawn)
     alt = describe_tradeoff(dataset, measure, cost.of, cost.write, front, is_comparable=len(groups) == 1)
     if len(groups) > 1:
         title += f" ({len(groups)} machines, a panel each)"
-        alt += (
-            " The latencies come from different machines and do not compare between panels; there is no common front."
-        )
-    return Plot(name, title, alt, figure, marks)
+        caveat = (
+            f"{caveat} The latencies come from different machines and do not compare between panels; there is no common front."
+        ).lstrip()
+    return Plot(name, title, f"{alt} {caveat}".rstrip(), figure, marks, caveat)
 
 
 def _mark_zero(axes: "Axes", place: float) -> None:
