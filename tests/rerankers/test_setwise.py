@@ -24,7 +24,7 @@ Make = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted-4f1c9d2e7a")
 
 
 class Provider:
