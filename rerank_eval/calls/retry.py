@@ -44,14 +44,17 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
     """Return the decoded JSON of a reply.
 
     Raises:
-        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON.
+        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON, or an error with another status.
         RefusedError: the key, the model or the address is wrong.
         ProviderBusyError: the provider asks for a longer wait than the settings allow.
         NotAcceptedError: any other status.
     """
     if 200 <= reply.status < 300:
         try:
-            return json.loads(reply.content)
+            decoded = json.loads(reply.content)
+            if not isinstance(decoded, Mapping) or not decoded.get("error"):
+                return decoded
+            fault = f"answered {reply.status} with an error: {_message(reply.content)}"
         except (ValueError, RecursionError):
             kind = reply.headers.get("content-type", "no content type")
             fault = f"answered {reply.status} with what is no JSON ({len(reply.content)} bytes, {shortened(kind, 40)})"
