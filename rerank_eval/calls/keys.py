@@ -136,7 +136,7 @@ class KeyFilter(logging.Filter):
         if self._shows(message) or self._shows(repr(record.args)):
             record.msg, record.args = self._key.remove_from(message), ()
         if record.exc_info:
-            trace = logging.Formatter().formatException(record.exc_info)  # type: ignore[arg-type] # True is gone by now
+            trace = logging.Formatter().formatException(record.exc_info)
             if self._shows(trace):
                 record.exc_info, record.exc_text = None, self._key.remove_from(trace)
         for name, value in vars(record).items():

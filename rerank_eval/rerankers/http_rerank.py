@@ -15,6 +15,7 @@ from rerank_eval.calls.rerank_answers import (
     find_count,
     read_rows,
 )
+from rerank_eval.calls.secret_settings import refuse_secrets
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
@@ -65,8 +66,9 @@ class HttpRerank:
 
         Raises:
             MissingExtraError: httpx is not installed.
-            ConfigError: the key's environment variable is not set, or a setting is unknown or out of range.
+            ConfigError: the key's environment variable is not set, or a setting is unknown, out of range or holds a key.
         """
+        refuse_secrets({"url": url, "auth_prefix": auth_prefix, "headers": headers, "request": request})
         if documents_per_call < 1:
             raise ConfigError(f"documents_per_call is {documents_per_call}, at least 1")
         self.name = name
@@ -78,9 +80,10 @@ class HttpRerank:
         self._documents_per_call = documents_per_call
         key = read_key(api_key_env)
         wire = _make_wire(key)
-        sent_headers = dict(headers or {})
+        self._headers = {header.lower(): value for header, value in (headers or {}).items()}
+        sent_headers = dict(self._headers)
         if key is not None:
-            sent_headers[auth_header] = f"{auth_prefix}{key.reveal()}"
+            sent_headers[auth_header.lower()] = f"{auth_prefix}{key.reveal()}"
         address = check_url(url)
 
         def send(body: Body, timeout_s: float) -> Reply:
@@ -89,7 +92,16 @@ class HttpRerank:
             )
 
         self.endpoint = Endpoint(
-            provider, model, address, send, self._read_usage, self._estimate, key, settings, self._imagine
+            provider,
+            model,
+            address,
+            send,
+            self._read_usage,
+            self._estimate,
+            key,
+            settings,
+            self._imagine,
+            headers=tuple(sorted(self._headers.items())),
         )
         self._calls: Calls | None = None
 
@@ -112,10 +124,11 @@ class HttpRerank:
         )
 
     def identity(self) -> Mapping[str, object]:
-        """Return model, address and the form of request and answer; a server does not tell a model's revision."""
+        """Return model, address, headers and the form of request and answer; a server does not tell a model's revision."""
         return {
             "model": self.endpoint.model,
             "url": self.endpoint.url,
+            "headers": self._headers,
             "request": self._request,
             "response": self._response,
             "documents_per_call": self._documents_per_call,

@@ -147,7 +147,7 @@ def test_a_key_that_a_batch_echoes_is_in_no_file_and_not_shown(
         chat = Claude("claude-haiku-5-5", server.url, KEY_ENV, batch=batch, calls={"attempts": 2})
         result = run(Listwise(chat, window=None), tmp_path, max_error_rate=1.0)
         write_result(result, tmp_path / "results", "")
-    assert "you sent [api key removed]" in repr(result)
+    assert "[api key removed]" in repr(result)
     check_shown([repr(result), *capfd.readouterr()], tmp_path, caplog)
 
 
