@@ -13,6 +13,7 @@ from typing import Any
 from rerank_eval.calls.keys import ApiKey, KeyFilter
 from rerank_eval.calls.types import AttemptFailedError, Reply
 from rerank_eval.clock import Clock
+from rerank_eval.errors import shortened
 
 LONGEST_REPLY = 64 * 2**20
 """Bytes; a rerank answer has a few hundred kilobytes at most."""
@@ -135,7 +136,9 @@ class _Received(threading.local):
     def _read_whole(self, response: Any) -> bytes:
         encoding = response.headers.get("content-encoding", "identity")
         if encoding.strip().lower() != "identity":
-            raise self._library.DecodingError(f"it is packed by {encoding!r}, which was not asked for")
+            raise self._library.DecodingError(
+                f"it is packed by {shortened(repr(encoding), 40)}, which was not asked for"
+            )
         chunks, size = [], 0
         for chunk in response.iter_raw():
             size += len(chunk)
