@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rerank_eval.calls.secret_settings import refuse_secret_overrides
 from rerank_eval.commands import COMMANDS, run_command
 from rerank_eval.composition import explain_composition
 from rerank_eval.configuration import (
@@ -54,6 +55,7 @@ def main() -> NoReturn:
     try:
         if sys.argv[1] in COMMANDS:
             sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
+        refuse_secret_overrides([word for word in sys.argv[1:] if not word.startswith("-")])
         _refuse_bare_words()
         sweep = Sweep()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(

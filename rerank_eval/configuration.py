@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rerank_eval.calls.secret_settings import refuse_secret_overrides, refuse_secrets
 from rerank_eval.components import check_component, make_component
 from rerank_eval.composition import explain_composition
 from rerank_eval.errors import ConfigError, nearest
@@ -53,6 +54,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
     for word in overrides:
         if "=" not in word and not word.startswith("~"):
             raise ConfigError(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them")
+    refuse_secret_overrides(list(overrides))
     with _hydra():
         return to_plain(hydra.compose("config", list(overrides)))
 
@@ -88,12 +90,13 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
     """Return the configuration as plain values, every interpolation resolved, with no setting missing or unknown.
 
     Raises:
-        ConfigError: a setting is missing, unknown or no finite number.
+        ConfigError: a setting is missing, unknown or no finite number, or holds what looks like a key.
         OmegaConfBaseException: a value is missing or cannot be resolved.
     """
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if not isinstance(plain, dict):
         raise ConfigError("the configuration is not a mapping")
+    refuse_secrets(plain)
     _check_keys(plain, _SETTINGS, "")
     try:
         json.dumps(plain, allow_nan=False)

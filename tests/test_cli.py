@@ -285,3 +285,27 @@ def test_a_bug_in_a_command_does_not_end_like_a_regression(
         cli.main()
     assert ended.value.code == 3
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"]])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+rerankers.http_rerank.headers.Authorization='Bearer SECRET'",
+        "+rerankers.http_rerank.request.also.api_key=sk-SECRET",
+        "rerankers.http_rerank.url='http://127.0.0.1:1/r?api_key=SECRET'",
+        "rerankers.http_rerank.auth_prefix='Bearer SECRET'",
+    ],
+)
+def test_a_secret_in_a_setting_is_written_nowhere(override: str, flags: list[str], command: Command) -> None:
+    settings = [
+        "reranker=[http_rerank]",
+        "rerankers.http_rerank.url=http://127.0.0.1:1/r",
+        "rerankers.http_rerank.model=m",
+    ]
+    secret = "4f1c9d2e7a5b8e3f"
+    ended = command(*flags, *settings, override.replace("SECRET", secret))
+    assert ended.code == 2
+    assert "holds what looks like a key or a password" in ended.err
+    assert secret not in ended.out + ended.err
+    assert not list(Path.cwd().rglob("*"))

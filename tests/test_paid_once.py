@@ -32,7 +32,7 @@ def test_after_ten_kills_only_what_was_in_flight_is_paid_for_twice(tmp_path: Pat
         ]
         command += [f"{api}.base_url={server.url}", f"{api}.calls.calls_per_minute=null"]
         command += [f"{api}.calls.concurrency={CONCURRENCY}"]
-        environment = os.environ | {"COHERE_API_KEY": "planted", "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"COHERE_API_KEY": "planted-4f1c9d2e7a", "PYTHONPATH": str(ROOT)}
         for _ in range(KILLS):
             wanted = len(server.asked) + chance.randrange(1, 9)
             with subprocess.Popen(

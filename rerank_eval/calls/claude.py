@@ -128,6 +128,8 @@ class _Sender:
         self._client = anthropic.Anthropic(
             api_key=key.reveal(), base_url=base_url, max_retries=0, http_client=self._wire.client
         )
+        # what ANTHROPIC_CUSTOM_HEADERS holds is in no key of an answer, and may be a secret
+        self._client._custom_headers = {}
 
     def batches(self, settings: BatchSettings) -> ClaudeBatches:
         return ClaudeBatches(self._client, self._wire, settings)

@@ -3,17 +3,20 @@
 import logging
 import os
 import re
+from base64 import b64encode
 from urllib.parse import urlsplit
 
 from rerank_eval.errors import ConfigError
 
 REDACTED = "[api key removed]"
+SHORTEST_KEY = 8
+"""Characters. No provider's key is shorter, and what is could stand in any answer, which would be lost with it."""
 
 
 class ApiKey:
     """A key from an environment variable. Neither `repr` nor pickling gives it away."""
 
-    __slots__ = ("_text", "variable")
+    __slots__ = ("_bytes_forms", "_forms", "_text", "variable")
 
     def __init__(self, variable: str) -> None:
         """Read the variable.
@@ -30,20 +33,27 @@ class ApiKey:
             raise ConfigError(f"the environment variable {variable} is not set; it must hold the API key")
         if not re.fullmatch(r"[\x21-\x7e]+", text):
             raise ConfigError(f"the environment variable {variable} holds characters that no API key has")
+        if len(text) < SHORTEST_KEY:
+            raise ConfigError(
+                f"the environment variable {variable} holds fewer than {SHORTEST_KEY} characters, which is no API key; "
+                "where a server asks for none, leave api_key_env out"
+            )
         self.variable = variable
         self._text = text
+        forms = _forms(text)
+        self._forms, self._bytes_forms = re.compile(forms), re.compile(forms.encode())
 
     def reveal(self) -> str:
         """Return the key itself, for the header that carries it."""
         return self._text
 
     def remove_from(self, text: str) -> str:
-        """Return `text` without the key."""
-        return text.replace(self._text, REDACTED)
+        """Return `text` without the key, also where it is written in one of the forms that `_forms` names."""
+        return self._forms.sub(REDACTED, text)
 
     def remove_from_bytes(self, content: bytes) -> bytes:
-        """Return `content` without the key."""
-        return content.replace(self._text.encode(), REDACTED.encode())
+        """Return `content` without the key, as `remove_from` does; what was JSON still is."""
+        return self._bytes_forms.sub(REDACTED.encode(), content)
 
     def __repr__(self) -> str:
         """Name the variable."""
@@ -56,6 +66,28 @@ class ApiKey:
             TypeError: always.
         """
         raise TypeError("an API key is not pickled")
+
+
+def _forms(key: str) -> str:
+    """Return a pattern of the key as it is, with JSON's escapes (also of JSON in a JSON text), percent-encoded, in UTF-16 or 32, and in base64.
+
+    Each alternative begins with a plain character, which `re` can look for fast, and no repetition is without a bound.
+    """
+    between = r"\x00{0,3}"
+    first, *rest = map(_ways_to_write, key)
+    tail = between + between.join(f"(?:{'|'.join(ways)})" for ways in rest)
+    forms = [way + tail for way in first]
+    for shift in range(3):  # base64 takes three bytes at a time, and the key may begin at any of them
+        whole = b64encode(bytes(shift) + key.encode()).decode()
+        part = whole[(0, 2, 3)[shift] : (shift + len(key)) * 8 // 6]
+        forms += [re.escape(part), re.escape(part.replace("+", "-").replace("/", "_"))]
+    return "|".join(forms)
+
+
+def _ways_to_write(character: str) -> tuple[str, ...]:
+    """Return patterns: as it is, escaped in JSON, percent-encoded."""
+    plain, code = re.escape(character), f"(?i:{ord(character):02x})"
+    return plain, rf"\\\\{{0,7}}(?:{plain}|u00{code})", f"%{code}"
 
 
 def read_key(variable: str | None) -> ApiKey | None:
@@ -87,7 +119,7 @@ def check_url(url: object, setting: str = "url") -> str:
 
 
 class KeyFilter(logging.Filter):
-    """Removes a key from log records: at DEBUG, HTTP libraries log the reply's headers, and a server may echo what it was sent."""
+    """Removes a key from log records: at DEBUG, HTTP libraries and SDKs log what a server sends, which may echo what it was sent."""
 
     def __init__(self, key: ApiKey) -> None:
         """Take the key to remove."""
@@ -99,9 +131,18 @@ class KeyFilter(logging.Filter):
         return self._key.reveal() == key.reveal()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record, without the key."""
+        """Keep every record, without the key in its message, its arguments, its exception or anything else that it has."""
         message = record.getMessage()
-        cleaned = self._key.remove_from(message)
-        if cleaned != message:
-            record.msg, record.args = cleaned, ()
+        if self._shows(message) or self._shows(repr(record.args)):
+            record.msg, record.args = self._key.remove_from(message), ()
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+            if self._shows(trace):
+                record.exc_info, record.exc_text = None, self._key.remove_from(trace)
+        for name, value in vars(record).items():
+            if name != "exc_info" and self._shows(repr(value)):
+                setattr(record, name, self._key.remove_from(str(value)))
         return True
+
+    def _shows(self, text: str) -> bool:
+        return self._key.remove_from(text) != text

@@ -54,7 +54,7 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | Non
     """Return the decoded JSON of a reply; `asked` is what was asked for where that is not the model.
 
     Raises:
-        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON, or JSON of more than 100 levels.
+        TryAgainError: 408, 409, 429, 5xx, a body that is no JSON or has more than 100 levels, or an error whatever the status.
         RefusedError: the key, the model or the address is wrong, or what was asked for is not there.
         ProviderBusyError: the provider asks for a longer wait than the settings allow.
         TooLongError: 413, or another status with words that say so.
@@ -62,7 +62,10 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | Non
     """
     if 200 <= reply.status < 300:
         try:
-            return _decode(reply.content)
+            decoded = _decode(reply.content)
+            if not isinstance(decoded, Mapping) or not decoded.get("error"):
+                return decoded
+            fault = f"answered {reply.status} with an error: {_message(reply.content)}"
         except (ValueError, RecursionError):
             kind = reply.headers.get("content-type", "no content type")
             fault = f"answered {reply.status} with what is no JSON ({len(reply.content)} bytes, {shortened(kind, 40)})"

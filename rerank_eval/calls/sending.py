@@ -6,19 +6,21 @@ For httpx, and for httpx2, which some SDKs use instead; an SDK is given the clie
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from rerank_eval.calls.keys import ApiKey, KeyFilter
 from rerank_eval.calls.types import AttemptFailedError, Reply
 from rerank_eval.clock import Clock
-from rerank_eval.errors import MissingExtraError
+from rerank_eval.errors import MissingExtraError, shortened
 
 LONGEST_REPLY = 64 * 2**20
 """Bytes; a rerank answer has a few hundred kilobytes at most."""
 
 _CLOCK = Clock()
+_WRITTEN_AT_ONCE = 2**16
+_LOGGING = ("anthropic", "cohere", "httpcore", "httpcore2", "httpx", "httpx2")
 
 
 class Wire:
@@ -29,18 +31,23 @@ class Wire:
         self._library = library
         self._key = key
         self._received = received = _Received(library, key)
-        if key is not None:
-            _keep_out_of_logs(key, library.__name__)
 
         class Client(library.Client):  # type: ignore[misc, name-defined] # the library is chosen at run time
             """Keeps replies and hands none out: what an SDK makes of one takes milliseconds, which calls in flight would wait for."""
 
             def send(self, request: Any, **options: Any) -> Any:
+                request.headers["accept-encoding"] = "identity"  # a few kilobytes may unpack to gigabytes
                 begun_ns = _CLOCK.now_ns()
                 received.read(super().send(request, **options | {"stream": True}), begun_ns)
                 raise _ReceivedError
 
         self.client: Any = Client(limits=library.Limits(max_connections=None, max_keepalive_connections=64))
+        for transport in (self.client._transport, *self.client._mounts.values()):  # the latter are those of proxies
+            if transport is not None:  # httpx has no setting for what httpcore calls its network backend
+                pool = transport._pool
+                pool._network_backend = _Network(pool._network_backend, received.timeout_s)
+        if key is not None:
+            _keep_out_of_logs(key)  # now that the client has imported whatever logs
         weakref.finalize(self, self.client.close)
 
     def exchange(self, ask: Callable[[], object], timeout_s: float) -> Reply:
@@ -115,10 +122,21 @@ class _Received(threading.local):
         self.reply = None
         self._deadline_ns = _CLOCK.now_ns() + int(timeout_s * 1e9)
 
+    def timeout_s(self, timeout_s: float | None) -> float:
+        """Return how long the next step may take, at most `timeout_s`.
+
+        Raises:
+            TimeoutException: the time is up.
+        """
+        left_s = (self._deadline_ns - _CLOCK.now_ns()) / 1e9
+        if left_s <= 0:
+            raise self._library.ReadTimeout("the reply took too long")
+        return left_s if timeout_s is None else min(timeout_s, left_s)
+
     def read(self, response: Any, begun_ns: int) -> None:
-        """Keep the response, read whole, decoded and free of the key, with the time since `begun_ns`."""
+        """Keep the response, read whole and free of the key, with the time since `begun_ns`."""
         try:
-            content = b"".join(self._until_deadline(response))
+            content = self._read_whole(response)
             nanoseconds = _CLOCK.now_ns() - begun_ns
         finally:
             response.close()
@@ -128,22 +146,59 @@ class _Received(threading.local):
             headers = {name: self._key.remove_from(value) for name, value in headers.items()}
         self.reply = Reply(response.status_code, headers, content, nanoseconds)
 
-    def _until_deadline(self, response: Any) -> Iterator[bytes]:
-        """Yield the content; the library's own timeout is for each read, so that a trickle would never end."""
-        size = 0
-        for chunk in response.iter_bytes():
+    def _read_whole(self, response: Any) -> bytes:
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding.strip().lower() != "identity":
+            raise self._library.DecodingError(
+                f"it is packed by {shortened(repr(encoding), 40)}, which was not asked for"
+            )
+        chunks, size = [], 0
+        for chunk in response.iter_raw():
             size += len(chunk)
-            if _CLOCK.now_ns() > self._deadline_ns:
-                raise self._library.ReadTimeout("the reply took too long")
             if size > LONGEST_REPLY:
                 raise self._library.DecodingError("the reply is too long")
-            yield chunk
+            chunks.append(chunk)
+        return b"".join(chunks)
 
 
-def _keep_out_of_logs(key: ApiKey, library: str) -> None:
-    """Filter the loggers of the HTTP library and of what it stands on; each record passes the filters of its own logger only."""
-    core = library.replace("httpx", "httpcore")
-    for name in (library, core, *(f"{core}.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))):
+class _Network:
+    """httpcore's network backend and, once connected, its stream, with a deadline for each step.
+
+    A timeout of httpcore's is for a single read, so that a trickle would never end, be it of headers, of what comes before them, or of what
+    holds no content.
+    """
+
+    def __init__(self, wrapped: Any, timeout_s: Callable[[float | None], float]) -> None:
+        """Take what does the work, and what says how long the next step may take."""
+        self._wrapped = wrapped
+        self._timeout_s = timeout_s
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> "_Network":
+        stream = self._wrapped.connect_tcp(host, port, timeout=self._timeout_s(timeout), **options)
+        return _Network(stream, self._timeout_s)
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> "_Network":
+        stream = self._wrapped.start_tls(ssl_context, server_hostname, self._timeout_s(timeout))
+        return _Network(stream, self._timeout_s)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        content: bytes = self._wrapped.read(max_bytes, self._timeout_s(timeout))
+        return content
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):  # a server may also read at a trickle
+            self._wrapped.write(buffer[start : start + _WRITTEN_AT_ONCE], self._timeout_s(timeout))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+
+def _keep_out_of_logs(key: ApiKey) -> None:
+    """Filter the loggers of the HTTP libraries and of the SDKs; each record passes the filters of its own logger only."""
+    names = {name for name in (*logging.root.manager.loggerDict, *_LOGGING) if name.partition(".")[0] in _LOGGING}
+    for name in sorted(names):
         logger = logging.getLogger(name)
         if not any(isinstance(known, KeyFilter) and known.removes(key) for known in logger.filters):
             logger.addFilter(KeyFilter(key))

@@ -133,6 +133,9 @@ class Endpoint:
     batches: Batches | None = field(default=None, repr=False)
     """For a provider that has them, also where its settings do not ask for them: one that an earlier run sent is fetched all the same."""
 
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those that the settings name, by names in lower case; a server may answer by them."""
+
     @property
     def asks_in_batches(self) -> bool:
         """Whether questions are asked in batches."""
@@ -258,7 +261,9 @@ class AnswerKeeper(KeptAnswers, Protocol):
 
 def call_key(endpoint: Endpoint, body: Body, sample: int) -> str:
     """Return the key of a question: everything that is sent, and where to; the API key is no part of it."""
-    question = [SCHEMA_VERSION, endpoint.provider, endpoint.model, endpoint.url, sample, body]
+    question: list[Any] = [SCHEMA_VERSION, endpoint.provider, endpoint.model, endpoint.url, sample, body]
+    if endpoint.headers:
+        question.append(endpoint.headers)
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from rerank_eval.calls.asking import AsksThroughCalls
 from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import check_url, read_key
 from rerank_eval.calls.rerank_answers import DOCUMENTS_PER_SEARCH, ask_for_scores, read_rows
+from rerank_eval.calls.secret_settings import refuse_secrets
 from rerank_eval.calls.sending import make_httpx_wire
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.token_estimate import estimate_tokens
@@ -61,8 +62,9 @@ class HttpRerank(AsksThroughCalls):
 
         Raises:
             MissingExtraError: httpx is not installed.
-            ConfigError: the key's environment variable is not set, or a setting is unknown or out of range.
+            ConfigError: the key's environment variable is not set, or a setting is unknown, out of range or holds a key.
         """
+        refuse_secrets({"url": url, "auth_prefix": auth_prefix, "headers": headers, "request": request})
         check_integer("documents_per_call", documents_per_call, 1)
         super().__init__()
         self.name = name
@@ -74,9 +76,10 @@ class HttpRerank(AsksThroughCalls):
         self._documents_per_call = documents_per_call
         key = read_key(api_key_env)
         wire = make_httpx_wire(key)
-        sent_headers = dict(headers or {})
+        self._headers = {header.lower(): value for header, value in (headers or {}).items()}
+        sent_headers = dict(self._headers)
         if key is not None:
-            sent_headers[auth_header] = f"{auth_prefix}{key.reveal()}"
+            sent_headers[auth_header.lower()] = f"{auth_prefix}{key.reveal()}"
         address = check_url(url)
 
         def send(body: Body, timeout_s: float) -> Reply:
@@ -94,6 +97,7 @@ class HttpRerank(AsksThroughCalls):
             key=key,
             settings=settings,
             imagine=self._imagine,
+            headers=tuple(sorted(self._headers.items())),
         )
 
     def score(self, request: Request) -> Scores:
@@ -105,10 +109,11 @@ class HttpRerank(AsksThroughCalls):
         )
 
     def identity(self) -> Mapping[str, object]:
-        """Return model, address and the form of request and answer; a server does not tell a model's revision."""
+        """Return model, address, headers and the form of request and answer; a server does not tell a model's revision."""
         return {
             "model": self.endpoint.model,
             "url": self.endpoint.url,
+            "headers": self._headers,
             "request": self._request,
             "response": self._response,
             "documents_per_call": self._documents_per_call,

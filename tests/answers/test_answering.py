@@ -32,7 +32,7 @@ pytest.importorskip("anthropic")
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted-4f1c9d2e7a")
 
 
 def test_one_context_of_several_systems_is_one_question_and_a_second_run_asks_none(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_the_same_command_fetches_what_was_sent_before_the_end(how: signal.Signa
         command += ["reranker=[claude_listwise]", "rerankers.claude_listwise.window=6", "latency.queries=0"]
         command += ["rerankers.claude_listwise.stride=3", f"{chat}.base_url={server.url}"]
         command += [f"{chat}.batch.queries={len(DATASET.queries)}", f"{chat}.batch.poll_s=0.05"]
-        environment = os.environ | {"ANTHROPIC_API_KEY": "planted", "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"ANTHROPIC_API_KEY": "planted-4f1c9d2e7a", "PYTHONPATH": str(ROOT)}
         server.is_ending.clear()
         with subprocess.Popen(
             command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts

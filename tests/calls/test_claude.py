@@ -86,6 +86,15 @@ def test_an_openai_server_is_sent_a_json_schema_and_what_else_is_set() -> None:
     assert answer.usage == Usage(1, 100, 5, None, cached_tokens=20)
 
 
+def test_headers_of_the_environment_are_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "anthropic-beta: other-answers-2026-11-23\nx-mine: planted")
+    with FaultServer(answer=lambda body: claude_message({"best": 1})) as server:
+        chat = Claude("claude-haiku-5-5", server.url)
+        ApiClient().ask(chat.endpoint, chat.make_body(PROMPT, SCHEMA, 100), chat.read)
+    assert server.asked[0].headers["anthropic-version"]
+    assert not {"anthropic-beta", "x-mine"} & server.asked[0].headers.keys()
+
+
 def test_a_server_without_a_key_is_sent_none() -> None:
     with FaultServer(answer=openai_answer) as server:
         Listwise(OpenAIChat(server.url, "qwen")).score(make_request())

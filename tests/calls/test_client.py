@@ -125,6 +125,8 @@ def test_the_key_of_a_question_covers_all_that_is_sent_and_where_to() -> None:
         call_key(endpoint, {"q": "x"}, 0),
         call_key(endpoint, body, 1),
         *(call_key(replace(endpoint, **{name: "other"}), body, 0) for name in ("provider", "model", "url")),  # type: ignore[arg-type]
+        call_key(replace(endpoint, headers=(("x-model", "a"),)), body, 0),
+        call_key(replace(endpoint, headers=(("x-model", "b"),)), body, 0),
     ]
     assert len({call_key(endpoint, body, 0), *others}) == len(others) + 1
     assert call_key(endpoint, {"n": 1, "q": "x"}, 0) == call_key(endpoint, body, 0)

@@ -40,6 +40,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
         Behaviour(cut=30),
         Behaviour(content=b'{"results": [{"index": 0, "relev'),
         Behaviour(content=b"<html>welcome</html>", headers={"content-type": "text/html"}),
+        Behaviour(content={"error": {"message": "overloaded"}}),
         Behaviour(content=b""),
         Behaviour(content=b"not gzip", headers={"content-encoding": "gzip"}),
         Behaviour(content=b"\xff\xfe"),
@@ -77,6 +78,15 @@ def test_a_query_fails_when_its_attempts_are_used_up(way: Way) -> None:
     ):
         way.make(server.url, attempts=4).score(make_request())
     assert len(server.asked) == 4
+
+
+def test_an_error_with_another_status_is_quoted_when_it_does_not_pass(way: Way) -> None:
+    said = {"error": {"message": "the model is loading", "code": 503}}
+    with (
+        way.server(lambda asked: Behaviour(200, said)) as server,
+        pytest.raises(RerankerError, match="the last one: answered 200 with an error: the model is loading"),
+    ):
+        way.make(server.url, attempts=2).score(make_request())
 
 
 def test_no_attempt_begins_after_the_deadline(way: Way) -> None:

@@ -26,7 +26,7 @@ PRICE_USD = 2.50 / 1000
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COHERE_API_KEY", "planted")
+    monkeypatch.setenv("COHERE_API_KEY", "planted-4f1c9d2e7a")
 
 
 def make(kind: str, url: str, documents_per_call: int) -> Cohere | HttpRerank:

@@ -97,7 +97,7 @@ def loopback() -> Iterator[Callable[[str, Mapping[str, Any]], dict[str, Any]]]:
         def settings_for(choice: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             server = servers.enter_context(FaultServer(answer=shape_of(choice)))
             if settings["api_key_env"] is not None:
-                environment.setenv(settings["api_key_env"], "planted")
+                environment.setenv(settings["api_key_env"], "planted-4f1c9d2e7a")
             address = {"base_url": server.url} if "base_url" in settings else {"url": f"{server.url}/rerank"}
             model = "m" if settings["model"] == "???" else settings["model"]
             return {

@@ -1,13 +1,16 @@
 """Each provider's configuration against a server on the loopback that speaks the provider's documented wire format."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rerank_eval.calls.client import ApiClient
 from rerank_eval.components import make_component
 from rerank_eval.errors import ConfigError
 from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.store import Store
 from tests.conftest import Compose
 from tests.fakes import make_request
 from tests.fault_server import FaultServer, relevance
@@ -126,12 +129,23 @@ def test_no_limit_of_documents_is_passed_and_the_parts_are_put_together() -> Non
         ({"documents_per_call": 0}, "documents_per_call is 0"),
         ({"documents_per_call": True}, "documents_per_call is True; it must be an integer of at least 1"),
         ({"api_key_env": KEY}, "must be the name of an environment variable"),
+        ({"headers": {"Authorization": f"Bearer {KEY}"}}, "headers.Authorization holds what looks like a key"),
+        ({"request": {"also": {"api_key": KEY}}}, "request.also.api_key holds what looks like a key"),
+        ({"auth_prefix": f"Bearer {KEY}"}, "auth_prefix holds what looks like a key"),
     ],
 )
 def test_a_wrong_setting_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         HttpRerank("http://localhost", "m", **settings)
     assert KEY not in str(caught.value)
+
+
+def test_another_header_is_another_question(tmp_path: Path) -> None:
+    with FaultServer() as server, Store(tmp_path / "s.sqlite") as store:
+        for name in ("X-Model", "x-model"):
+            for value in "ab":
+                HttpRerank(server.url, "m", headers={name: value}).with_calls(ApiClient(store)).score(make_request())
+    assert [asked.headers["x-model"] for asked in server.asked] == ["a", "b"]
 
 
 def test_the_identity_covers_all_that_is_sent() -> None:
@@ -144,6 +158,8 @@ def test_the_identity_covers_all_that_is_sent() -> None:
             {"request": {"also": {"raw_scores": True}}},
             {"response": {"score": "score"}},
             {"documents_per_call": 5},
+            {"headers": {"X-Model": "a"}},
+            {"headers": {"X-Model": "b"}},
         )
     ]
     assert len({str(identity) for identity in identities}) == len(identities)

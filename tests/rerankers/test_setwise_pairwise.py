@@ -17,7 +17,7 @@ from tests.sort_questions import count_bubbles
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted-4f1c9d2e7a")
 
 
 def order_of(values: Any) -> list[int]:

@@ -36,7 +36,7 @@ INJECTED = [
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted-4f1c9d2e7a")
 
 
 @pytest.fixture(params=["claude", "openai_compatible"])
