@@ -8,7 +8,7 @@ from rerank_eval.answers.answering import check_answerable, find_contexts
 from rerank_eval.calling import asked_endpoints, check_endpoints
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.dry_run import DryCalls
-from rerank_eval.calls.prices import Prices, read_prices
+from rerank_eval.calls.prices import gather_prices
 from rerank_eval.candidates import shown_to
 from rerank_eval.evaluation import Evaluation, prepare
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
@@ -63,7 +63,7 @@ def estimate_calls(
     if answerer is not None:
         check_answerable(answerer, dataset, settings.depths)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
+    prices = gather_prices(settings.prices_path, settings.own_prices_path)
     endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
     check_endpoints(endpoints, Budget(prices, settings.budget_usd), settings.store_path is not None)
     evaluation = prepare(dataset, retriever, settings, progress)

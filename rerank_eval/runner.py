@@ -19,7 +19,7 @@ from rerank_eval.calling import (
 )
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
-from rerank_eval.calls.prices import Prices, read_prices
+from rerank_eval.calls.prices import gather_prices
 from rerank_eval.caveats import collect_warnings
 from rerank_eval.errors import RunStoppingError
 from rerank_eval.evaluation import Evaluation, check_dataset, prepare
@@ -106,7 +106,7 @@ def evaluate(
     if answerer is not None:
         check_answerable(answerer, dataset, settings.depths)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
+    prices = gather_prices(settings.prices_path, settings.own_prices_path)
     budget = Budget(prices, settings.budget_usd)
     endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
     check_endpoints(endpoints, budget, settings.store_path is not None)

@@ -33,7 +33,7 @@ class Budget:
         provider = endpoint.billed_as(endpoint.asks_in_batches)
         if self._limit_usd is not None and not self._prices.of(provider, endpoint.model):
             raise ConfigError(
-                f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it to the prices, or unset the budget"
+                f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it with a price list of your own, prices=FILE, or unset the budget"
             )
 
     def reserve(self, endpoint: Endpoint, most_used: Usage) -> float:
