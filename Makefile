@@ -4,6 +4,7 @@
 # make test COVERAGE=1  and fail below 90 % of lines covered, which takes half as long again
 # make bench   speed, memory, error rates against their limits make lock       write constraints.txt anew
 # make bench-api  pace and recorded latency of API rerankers: about five minutes
+# make bench-figures  what the manual says of cut documents and estimated tokens: about six minutes
 # make bench-scale  BM25 and dense search over a million documents: about five minutes
 # Another interpreter: make demo PYTHON=python3.12
 
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo gate test test-slow test-browser check bench bench-api bench-scale lock clean
+.PHONY: demo gate test test-slow test-browser check bench bench-api bench-figures bench-scale lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -53,6 +54,10 @@ bench: $(VENV)/.dev
 bench-api: $(VENV)/.dev
 	$(BIN)/python benchmarks/api_latency.py
 	$(BIN)/python benchmarks/api_pace.py
+
+bench-figures: $(VENV)/.dev
+	$(BIN)/python benchmarks/token_estimate.py
+	$(BIN)/python benchmarks/cut_documents.py
 
 # 1,000,000 documents each; with --documents 8841823, as many as MS MARCO has passages, the two take about an hour
 bench-scale: $(VENV)/.dev

@@ -186,12 +186,10 @@ def _reliability(num_failed: int, num_asked: int, usage: Mapping[str, int | floa
 
 
 def sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
-    """Return the sum under the names of `result.json`; a count that one usage does not know is not known of the sum."""
-    total: dict[str, int | float | None] = {}
-    for name in ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL):
-        values = [getattr(usage, name) for usage in usages]
-        total[name] = None if not values or None in values else sum(values)
-    return total
+    """Return the sum under the names of `result.json`, None for each where there is none to sum."""
+    total = Usage.total(usages)
+    names = ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL)
+    return {name: getattr(total, name) if usages else None for name in names}
 
 
 def _describe_latency(

@@ -2,15 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from rerank_eval.calls.batches import check_kept
-from rerank_eval.calls.budget import Budget
+from rerank_eval.calls.budget import Spent
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import Endpoint
 from rerank_eval.latency import LatencySample
-from rerank_eval.parts import all_parts
-from rerank_eval.protocols import CallingReranker
 from rerank_eval.quality import Answers
 from rerank_eval.systems import System
 from rerank_eval.types import CallTiming, total_nanoseconds
@@ -89,30 +86,32 @@ def describe_waiting(waiting: Mapping[tuple[str, str], int]) -> list[str]:
     ]
 
 
-def asked_endpoints(systems: Iterable[System]) -> list[Endpoint]:
-    """Return the endpoint of every system, or part of one, that asks a provider."""
-    parts = [part for system in systems for _, part in all_parts(system.name, system.reranker)]
-    return [part.endpoint for part in parts if isinstance(part, CallingReranker)]
+def describe_spent(spent: Spent) -> list[str]:
+    """Return a sentence on what a run itself paid, which is not what its answers cost; none where nothing was billed."""
+    if not (spent.answers or spent.unanswered):
+        return []
+    sentence = f"this run spent {_usd(spent.usd)} on {spent.answers} answers; those that were kept before are not in it"
+    if spent.unanswered:
+        sentence += (
+            f"; {spent.unanswered} attempts without an answer may have cost up to {_usd(spent.unanswered_usd)} more"
+        )
+    return [sentence]
 
 
-def check_endpoints(endpoints: Iterable[Endpoint], budget: Budget, keeps: bool) -> None:
-    """Check before anything is asked that a budget can be kept, and that what is asked in batches has a store.
-
-    Raises:
-        ConfigError: there is no price for a model, or no store.
-    """
-    for endpoint in endpoints:
-        check_kept(endpoint, keeps)
-        budget.check_known(endpoint)
+def _usd(usd: float | None) -> str:
+    return "an unknown sum" if usd is None else f"{usd:.4f} USD"
 
 
 def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
-    """Return what the calls cost, also those that were paid for in an earlier run; None if that is not known, or there is none."""
-    costs = [prices.usd(call.provider, call.model, call.usage) for call in calls]
+    """Return what the calls cost on their days, also those that were paid for in an earlier run; None if that is not known, or there is none."""
+    costs = [_cost(prices, call) for call in calls]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) if calls and len(known) == len(costs) else None
 
 
-def local(systems: Sequence[System]) -> list[System]:
-    """Return the systems that the latency pass may time."""
-    return [system for system in systems if system.calls is None]
+def _cost(prices: Prices, call: CallTiming) -> float | None:
+    try:
+        day = datetime.fromisoformat(call.started).date()
+    except ValueError:  # an adapter may not tell when it asked
+        return None
+    return prices.usd(call.provider, call.model, call.usage, day)

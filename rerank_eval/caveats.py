@@ -11,6 +11,8 @@ from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Run
 
+_DISTURBING_CORES = 0.25
+"""What other processes may take while latency is measured before it is worth a warning."""
 _EXACT_ENOUGH = 0.99
 """The recall of an approximate search below which it is worth a warning; result.json has it in any case."""
 
@@ -21,6 +23,7 @@ def collect_warnings(
     systems: Sequence[SystemResult],
     samples: Sequence[LatencySample],
     latency_failures: Sequence[LatencyFailure],
+    cores_of_others: float | None,
     store: Store | None,
 ) -> list[str]:
     """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
@@ -36,7 +39,7 @@ def collect_warnings(
             warnings.append(
                 f"{system.name}: {len(failed)} calls of the latency pass failed and are not among its samples; first: {failed[0]}"
             )
-    warnings += _about_latency(first_stage, settings, samples)
+    warnings += [*_about_latency(first_stage, settings, samples), *about_other_processes(cores_of_others)]
     if store is not None and store.corrupt_rows:
         warnings.append(f"store: {store.corrupt_rows} damaged answers were found and asked again")
     if store is not None and store.moved_aside is not None:
@@ -144,6 +147,16 @@ def _about_latency(first_stage: Run, settings: Settings, latency: Sequence[Laten
             f"latency: {short} of the {len(timed)} timed queries have fewer than {depth} candidates, which flatters that depth"
         )
     return warnings
+
+
+def about_other_processes(cores: float | None) -> list[str]:
+    """Return what other processes took of the cores during the latency pass, where it is too much; nothing where it is not known."""
+    if cores is None or cores <= _DISTURBING_CORES:
+        return []
+    return [
+        f"latency: other processes kept {cores:.1f} cores busy on average while it was measured; unless they work for a reranker, it is "
+        "longer than on an idle machine, perhaps many times: measure again when nothing else runs"
+    ]
 
 
 def _about_system(system: SystemResult, num_queries: int) -> list[str]:

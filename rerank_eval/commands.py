@@ -25,7 +25,7 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
 
         return run_verify(arguments, vector_instructions() or ())
     if name == "store":
-        from rerank_eval.store_command import run_store
+        from rerank_eval.store.command import run_store
 
         return run_store(arguments)
     from rerank_eval.gate.commands import run_baseline, run_compare

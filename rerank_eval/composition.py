@@ -72,14 +72,19 @@ def _settings(conf: Path) -> list[str]:
 
 
 def _read_names(conf: Path, path: Path) -> Iterator[str]:
-    """Yield the names in a file, and in those that its defaults put into a place, as in `/chat@chat: claude_haiku`."""
+    """Yield the names in a file, and in those that its defaults add to it (`claude`) or put into a place (`/chat@chat: claude`)."""
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     for entry in content.pop("defaults", ()):
-        for source, choice in entry.items() if isinstance(entry, dict) else ():
+        if isinstance(entry, str):
+            file, place = entry.removesuffix("@_here_"), "_here_"
+        else:
+            ((source, choice),) = entry.items()
             group, _, place = source.partition("@")
-            if place:
-                part = conf / group.removeprefix("/") / f"{choice}.yaml"
-                yield from (f"{place}.{name}" for name in _read_names(conf, part) if not name.startswith("_"))
+            file = f"{group}/{choice}"
+        part = (conf if file.startswith("/") else path.parent) / f"{file.removeprefix('/')}.yaml"
+        if place and part.is_file():  # without a place: the choices of config.yaml, and _self_ is no file
+            prefix = "" if place == "_here_" else f"{place}."
+            yield from (f"{prefix}{name}" for name in _read_names(conf, part) if not name.startswith("_"))
     yield from _flatten(content)
 
 

@@ -4,19 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rerank_eval.answers.answerer import Answerer
-from rerank_eval.answers.answering import check_answerable, find_contexts
-from rerank_eval.calling import asked_endpoints, check_endpoints
-from rerank_eval.calls.budget import Budget
-from rerank_eval.calls.dry_run import DryCalls
-from rerank_eval.calls.prices import gather_prices
+from rerank_eval.answers.answering import find_contexts
+from rerank_eval.calls.dry_calls import DryCalls
 from rerank_eval.candidates import shown_to
-from rerank_eval.evaluation import Evaluation, prepare
+from rerank_eval.evaluation import Evaluation
+from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
-from rerank_eval.runner import asked_depths
 from rerank_eval.settings import Settings
 from rerank_eval.stability import plan_again, sampled_queries
 from rerank_eval.store import Store
-from rerank_eval.systems import System, make_systems
+from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Query, Request
 
 
@@ -60,13 +57,7 @@ def estimate_calls(
     """
     settings = settings or Settings()
     progress = progress or SilentProgress()
-    if answerer is not None:
-        check_answerable(answerer, dataset, settings.depths)
-    systems = [system.on(dataset) for system in make_systems(rerankers)]
-    prices = gather_prices(settings.prices_path, settings.own_prices_path)
-    endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
-    check_endpoints(endpoints, Budget(prices, settings.budget_usd), settings.store_path is not None)
-    evaluation = prepare(dataset, retriever, settings, progress)
+    evaluation, systems, prices, _ = open_evaluation(dataset, retriever, rerankers, settings, progress, answerer)
     is_there = settings.store_path is not None and settings.store_path.exists()
     store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
     try:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY
 from rerank_eval.dry_run import Estimate, total_usd
 
 
@@ -35,9 +36,7 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             f"{name}: input tokens as its provider counts them, {factor:.2f} for each one estimated, by earlier answers"
         )
     if any(found.input_tokens and not found.tokens_per_estimated for found in estimates):
-        say(
-            "Input tokens without earlier answers are estimated: within 10% for English, by a factor of 2 wrong elsewhere."
-        )
+        say(f"Input tokens without earlier answers are estimated: {ESTIMATE_ACCURACY}.")
     if any(found.is_most for found in estimates):
         say(
             "Answers from reranked documents: what will be first is not known. The tokens are those of documents from all over the candidates; "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Ranking
 
 _METHODS = ("rrf", "min_max", "z_score")
@@ -34,8 +35,7 @@ class FusionRule:
         """Check the settings."""
         if self.method not in _METHODS:
             raise ConfigError(f"the fusion method {self.method!r} is unknown: {nearest(str(self.method), _METHODS)}")
-        if not isinstance(self.rrf_k, int) or isinstance(self.rrf_k, bool) or self.rrf_k < 1:
-            raise ConfigError(f"rrf_k is {self.rrf_k!r}; it must be an integer of at least 1")
+        check_integer("rrf_k", self.rrf_k, 1)
 
     def fuse(self, rankings: Sequence[Ranking], weights: Sequence[float]) -> Ranking:
         """Return the ranking of all documents of `rankings`, of which each has its weight.

@@ -6,23 +6,14 @@ from dataclasses import asdict, dataclass, field
 
 from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.answers.answerer import Answerer
-from rerank_eval.answers.answering import Replies, answer_from_contexts, check_answerable
+from rerank_eval.answers.answering import Replies, answer_from_contexts
 from rerank_eval.answers.results import Latencies, add_answers, describe_answers
-from rerank_eval.calling import (
-    asked_endpoints,
-    check_endpoints,
-    describe_faults,
-    describe_recording,
-    describe_waiting,
-    local,
-    recorded_samples,
-)
-from rerank_eval.calls.budget import Budget
+from rerank_eval.calling import describe_faults, describe_recording, describe_spent, describe_waiting, recorded_samples
 from rerank_eval.calls.client import ApiClient
-from rerank_eval.calls.prices import gather_prices
 from rerank_eval.caveats import collect_warnings
+from rerank_eval.core_use import cores_of_others, read_core_use
 from rerank_eval.errors import RunStoppingError
-from rerank_eval.evaluation import Evaluation, check_dataset, prepare
+from rerank_eval.evaluation import Evaluation
 from rerank_eval.excerpts import collect_excerpts
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
@@ -35,6 +26,7 @@ from rerank_eval.latency import (
     utc_now,
 )
 from rerank_eval.losses import find_bounds
+from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.provenance import describe_provenance
 from rerank_eval.quality import Answers, answer_queries
@@ -42,7 +34,7 @@ from rerank_eval.results import ExperimentResult, Status
 from rerank_eval.settings import Settings
 from rerank_eval.stability import Further, add_stability, ask_again
 from rerank_eval.store import Store
-from rerank_eval.systems import System, make_systems
+from rerank_eval.systems import System
 from rerank_eval.types import Dataset
 
 
@@ -73,6 +65,7 @@ class _Passes:
     samples: list[LatencySample] = field(default_factory=list)
     first_stage_samples: list[LatencySample] = field(default_factory=list)
     latency_failures: list[LatencyFailure] = field(default_factory=list)
+    cores_of_others: float | None = None
     further: list[Further] = field(default_factory=list)
     replies: Replies = field(default_factory=Replies)
 
@@ -102,19 +95,7 @@ def evaluate(
     settings = settings or Settings()
     progress = progress or SilentProgress()
     provenance = describe_provenance()
-    check_dataset(dataset)
-    if answerer is not None:
-        check_answerable(answerer, dataset, settings.depths)
-    systems = [system.on(dataset) for system in make_systems(rerankers)]
-    prices = gather_prices(settings.prices_path, settings.own_prices_path)
-    budget = Budget(prices, settings.budget_usd)
-    endpoints = [*asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]
-    check_endpoints(endpoints, budget, settings.store_path is not None)
-    for (
-        system
-    ) in systems:  # an identity that is not plain is refused before anything is asked, and code counts as it was loaded
-        _ = system.fingerprint
-    evaluation = prepare(dataset, retriever, settings, progress)
+    evaluation, systems, prices, budget = open_evaluation(dataset, retriever, rerankers, settings, progress, answerer)
     passes = _Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     status: Status = "complete"
     stopped: RunStoppingError | None = None
@@ -174,14 +155,16 @@ def evaluate(
             [item.result for item in evaluated],
             passes.samples,
             passes.latency_failures,
+            passes.cores_of_others,
             store,
         )
         + [sentence for system in systems for sentence in describe_recording(system, passes.answers[system.name])]
         + describe_answers(passes.replies)
         + describe_faults(client.faults)
-        + describe_waiting(client.waiting),
+        + describe_waiting(client.waiting)
+        + describe_spent(budget.spent),
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
-        provenance={**provenance, "finished": utc_now()},
+        provenance={**provenance, "finished": utc_now(), "spent_usd": budget.spent.usd},
         scores=[row for item in evaluated for row in item.rows],
         latency=[*passes.first_stage_samples, *passes.samples],
         runs=runs,
@@ -193,11 +176,6 @@ def evaluate(
     if status == "incomplete":
         raise EvaluationInterrupted(result)
     return result
-
-
-def asked_depths(system: System, depths: Sequence[int]) -> tuple[int, ...]:
-    """Return the depths at which the quality pass asks the system: one answer of a pointwise reranker serves all."""
-    return (depths[-1],) if system.reranker.pointwise else tuple(depths)
 
 
 def _open_store(settings: Settings, progress: Progress) -> Store | nullcontext[None]:
@@ -228,6 +206,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
     num_candidates = {query: len(evaluation.first_stage[query.query_id]) for query in evaluation.dataset.queries}
     sampled = sample_queries(num_candidates, settings.latency.queries, settings.depths[-1], settings.seed)
     warmup, repetitions = settings.latency.warmup, settings.latency.repetitions
+    use_before = read_core_use()
     if retriever.searches:
         progress.start(f"latency: {retriever.name}", 1)
         passes.first_stage_samples.extend(
@@ -241,7 +220,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
             )
         )
     for outcome in measure_rerankers(
-        {system.name: system.reranker for system in local(systems)},
+        {system.name: system.reranker for system in systems if not system.asks_provider},
         {depth: [evaluation.request(query, depth) for query in sampled] for depth in settings.depths},
         warmup=warmup,
         repetitions=repetitions,
@@ -252,6 +231,7 @@ def _time_all(evaluation: Evaluation, systems: Sequence[System], progress: Progr
             passes.samples.append(outcome)
         else:
             passes.latency_failures.append(outcome)
+    passes.cores_of_others = cores_of_others(use_before, read_core_use())
 
 
 def _worst_error_rate(answers: Mapping[str, Answers], dataset: Dataset) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.measures import needed_depth, parse_measures
 
 
@@ -18,9 +19,9 @@ class LatencySettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_integer("latency.queries", self.queries, 0)
-        _check_integer("latency.repetitions", self.repetitions, 1)
-        _check_integer("latency.warmup", self.warmup, 0)
+        check_integer("latency.queries", self.queries, 0)
+        check_integer("latency.repetitions", self.repetitions, 1)
+        check_integer("latency.warmup", self.warmup, 0)
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,9 @@ class StabilitySettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_integer("stability.shuffles", self.shuffles, 0)
-        _check_integer("stability.repeats", self.repeats, 0)
-        if self.queries is not None:
-            _check_integer("stability.queries", self.queries, 1)
+        check_integer("stability.shuffles", self.shuffles, 0)
+        check_integer("stability.repeats", self.repeats, 0)
+        check_integer("stability.queries", self.queries, 1, may_be_none=True)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Check the ranges and bring sequences into one form."""
         for depth in self.depths:
-            _check_integer("depths", depth, 0)
+            check_integer("depths", depth, 0)
         depths = tuple(sorted({depth for depth in self.depths if depth > 0}))
         object.__setattr__(self, "depths", depths)
         if not depths:
@@ -76,10 +76,10 @@ class Settings:
         object.__setattr__(self, "measures", tuple(str(name) for name in self.measures))
         parse_measures(self.measures)
         if self.retrieval_depth is not None:
-            _check_integer("retrieval_depth", self.retrieval_depth, 1)
+            check_integer("retrieval_depth", self.retrieval_depth, 1)
             if self.retrieval_depth < depths[-1]:
                 raise ConfigError(f"retrieval_depth is {self.retrieval_depth}, below the largest depth, {depths[-1]}")
-        _check_integer("seed", self.seed, 0)
+        check_integer("seed", self.seed, 0)
         if self.store_path is not None and (not self.store_path.name or self.store_path.is_dir()):
             raise ConfigError(
                 f"store.path is the folder {str(self.store_path)!r}; name a file, or null to keep no answers"
@@ -95,11 +95,6 @@ class Settings:
         if self.retrieval_depth is not None:
             return self.retrieval_depth
         return max(self.depths[-1], needed_depth(self.measures))
-
-
-def _check_integer(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{name} is {value!r}; it must be an integer of at least {least}")
 
 
 def _check_number(name: str, value: object, most: float) -> None:

@@ -27,13 +27,6 @@ def sort_by_windows(num_items: int, order: Order, window: int, stride: int, pass
     return items
 
 
-def count_windows(num_items: int, window: int, stride: int, passes: int = 1) -> int:
-    """Return how many windows `sort_by_windows` asks about."""
-    if num_items < 2:
-        return 0
-    return passes * (1 + -(-max(0, num_items - window) // stride))
-
-
 def sort_by_bubbles(num_items: int, pick: Pick, group: int, top: int) -> list[int]:
     """Return the items with the best `top` in front, one brought there by each pass from the back to the front.
 
@@ -49,11 +42,6 @@ def sort_by_bubbles(num_items: int, pick: Pick, group: int, top: int) -> list[in
             items.insert(start, items.pop(items.index(best, start, end)))
             end = start + 1
     return items
-
-
-def count_bubbles(num_items: int, group: int, top: int) -> int:
-    """Return how many groups `sort_by_bubbles` asks about."""
-    return sum(-(-(num_items - 1 - done) // (group - 1)) for done in range(min(top, num_items - 1)))
 
 
 def sort_by_heap(num_items: int, pick: Pick, group: int, top: int) -> list[int]:

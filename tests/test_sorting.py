@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_eval.sorting import count_bubbles, count_windows, sort_by_bubbles, sort_by_heap, sort_by_windows
+from rerank_eval.sorting import sort_by_bubbles, sort_by_heap, sort_by_windows
+from tests.sort_questions import count_bubbles, count_windows
 
 RELEVANCES = st.lists(st.integers(0, 30), max_size=40)
 
@@ -119,6 +121,17 @@ def most_heap_questions(num_items: int, group: int, top: int) -> int:
 
     built = sum(path(place, num_items) for place in range(num_items))
     return built + sum(path(0, num_items - taken) for taken in range(1, min(top, num_items)))
+
+
+def test_the_manual_says_what_a_heap_and_bubbles_ask_at_most_for_a_hundred_documents() -> None:
+    heap, bubbles = ([count(100, 4, top) for top in (1, 10)] for count in (most_heap_questions, count_bubbles))
+    manual = (Path(__file__).parents[1] / "docs" / "llm_rerankers.md").read_text(encoding="utf-8")
+    assert (
+        f"at most {heap[0]} with top=1 and {heap[1]} with top=10; bubble takes {bubbles[0]} and {bubbles[1]}." in manual
+    )
+    judge = Judge(range(100))
+    sort_by_heap(100, judge.pick, 4, 1)
+    assert bubbles[0] < len(judge.asked) <= heap[0]
 
 
 @pytest.mark.parametrize(("num_items", "group"), [(2, 2), (20, 2), (20, 3), (100, 4), (21, 5)])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError
 from rerank_eval.findings import Findings, SearchRecall
-from rerank_eval.types import Dataset, Qrels, Query, Ranking, ScoredDoc
+from rerank_eval.types import NO_USAGE, Dataset, Qrels, Query, Ranking, ScoredDoc, Usage
 
 NEAR = st.sampled_from([0.0, -0.0, 1.0, 1.0 + 1e-9, 1.0 - 1e-9, math.nextafter(1.0, 2.0)])
 SCORED = st.dictionaries(st.text(max_size=3), NEAR | st.floats(allow_nan=False, allow_infinity=False), max_size=8)
@@ -128,6 +128,17 @@ def test_a_dataset_whose_queries_and_judgments_do_not_fit_cannot_exist(
     asked = tuple(Query(query_id, f"text {number}") for number, query_id in enumerate(queries))
     with pytest.raises(DataError, match=f"^{message}"):
         make(queries=asked, qrels={query_id: {"d1": 1} for query_id in judged})
+
+
+def test_a_total_knows_a_count_only_if_all_know_it_and_the_total_of_nothing_is_nothing() -> None:
+    first, second = (
+        Usage(1, 10, 2, None, retries=1, cached_tokens=4),
+        Usage(2, 20, None, 3, refusals=2, cached_tokens=1),
+    )
+    total = Usage(3, 30, None, None, retries=1, cached_tokens=5, refusals=2)
+    assert Usage.total(iter([first, second])) == first + second == total
+    assert Usage.total([first]) == first + NO_USAGE == first
+    assert Usage.total([]) == NO_USAGE == Usage(0, 0, 0, 0, cached_tokens=0)
 
 
 def test_findings_are_plain_numbers_and_a_recall_is_a_share() -> None:

@@ -9,7 +9,8 @@ from rerank_eval.calls.prompt_file import OWN, PromptFile
 from rerank_eval.calls.types import Body, Calls
 from rerank_eval.corpus import replace_surrogates
 from rerank_eval.errors import ConfigError
-from rerank_eval.types import CallTiming, Usage
+from rerank_eval.integers import check_integer
+from rerank_eval.types import NO_USAGE, CallTiming, Usage
 
 _SCHEMA: Schema = {
     "type": "object",
@@ -27,7 +28,7 @@ class Reply(NamedTuple):
     """
 
     text: str | None
-    usage: Usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0, cached_tokens=0)
+    usage: Usage = NO_USAGE
     timings: Sequence[CallTiming] = ()
 
 
@@ -48,14 +49,9 @@ class Answerer:
         Raises:
             ConfigError: the prompt cannot be used, or a setting is out of range.
         """
-        for name, value in {
-            "context": context,
-            "max_characters": max_characters,
-            "answer_tokens": answer_tokens,
-        }.items():
-            is_integer = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if not is_integer and not (value is None and name == "max_characters"):
-                raise ConfigError(f"answer.{name} is {value!r}; it must be an integer of at least 1")
+        check_integer("answer.context", context, 1)
+        check_integer("answer.max_characters", max_characters, 1, may_be_none=True)
+        check_integer("answer.answer_tokens", answer_tokens, 1)
         self.endpoint = chat.endpoint
         self.context = context
         self.concurrency = chat.endpoint.concurrency

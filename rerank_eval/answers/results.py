@@ -167,7 +167,7 @@ def _chain(
 ) -> dict[str, int | float | None]:
     """Return what providers were asked for reranking and answering; None where the reranker was not asked at this depth."""
     calls = _timings(found.values())
-    if depth and system.calls is not None:
+    if depth and system.asks_provider:
         if depth not in answers.asked_depths:
             return dict.fromkeys((*_CHAIN, "usd"))
         calls += [call for query_id in found for call in answers.scores[depth, query_id].calls]

@@ -2,11 +2,11 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from rerank_eval.calls.retry import TryAgainError, read_reply
+from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply
 from rerank_eval.calls.types import (
     AnswerKeeper,
     AttemptFailedError,
@@ -19,12 +19,12 @@ from rerank_eval.calls.types import (
     encode_batch,
 )
 from rerank_eval.clock import Clock
-from rerank_eval.errors import ConfigError, ProviderBusyError, RerankEvalError, RunStoppingError
+from rerank_eval.errors import ConfigError, ProviderBusyError, RunStoppingError
 
 _UNKNOWN = (404, 410)
 
 
-def check_kept(endpoint: Endpoint, keeps: bool) -> None:
+def check_has_store(endpoint: Endpoint, keeps: bool) -> None:
     """Check that questions are asked in batches only where it is kept in which.
 
     Raises:
@@ -71,7 +71,7 @@ class BatchDesk:
         self.has_accepted = False
         """Whether a question of any batch was accepted."""
         self.faults: Counter[str] = Counter()
-        """Why batches could not be looked at."""
+        """Why batches could not be sent or looked at."""
         self.waiting: Counter[str] = Counter()
         """How many questions are out in each batch, as far as this run knows."""
 
@@ -86,8 +86,8 @@ class BatchDesk:
 
         Raises:
             RunStoppingError: the run was stopped before the question was sent, or while it is out.
-            RefusedError: the provider refuses to be asked how far the batch is.
-            ProviderBusyError: it does not tell.
+            RefusedError: the provider refuses the batch, or to be asked how far it is.
+            ProviderBusyError: it does not tell, or asks for a longer wait than the settings allow.
         """
         group, is_first = self._join(key, body)
         if is_first:
@@ -149,15 +149,15 @@ class BatchDesk:
         try:
             reply = self._batches.send(questions, self._endpoint.settings.timeout_s)
         except AttemptFailedError as error:
-            return dict.fromkeys(questions, error)
+            return self._fail(questions, f"{error}", error.maybe_billed)
+        asked = f"batches (batch.queries) beside {self._endpoint.url}"
         try:
-            batch = self._batches.read_name(read_reply(self._endpoint, reply, self._clock.utc()))
+            batch = self._batches.read_name(read_reply(self._endpoint, reply, self._clock.utc(), asked))
         except AttemptFailedError as error:
-            return dict.fromkeys(questions, error)
-        except (
-            TryAgainError,
-            RerankEvalError,
-        ):  # the thread of each question reads the reply again, and does what it says
+            return self._fail(questions, f"{error}", error.maybe_billed)
+        except TryAgainError as error:
+            return self._fail(questions, f"{error}", 200 <= reply.status < 300, error.wait_s)
+        except NotAcceptedError:  # the thread of each question reads the reply again, and does what it says
             return dict.fromkeys(questions, reply)
         self._keeper.put_calls(
             self._endpoint.provider, self._endpoint.model, dict.fromkeys(questions, encode_batch(batch))
@@ -166,6 +166,14 @@ class BatchDesk:
             self.waiting[batch] = len(questions)
         self._note(f"{self._endpoint.provider}: sent {len(questions)} questions in the batch {batch}")
         return self._wait_for(batch, is_earlier=False)
+
+    def _fail(
+        self, questions: Iterable[str], fault: str, maybe_billed: bool, wait_s: float | None = None
+    ) -> dict[str, Outcome]:
+        """Return that a batch was not sent, for each of its questions, and count that once."""
+        with self._lock:
+            self.faults[f"{fault}, sending a batch"] += 1
+        return dict.fromkeys(questions, AttemptFailedError(fault, maybe_billed, wait_s, is_counted=True))
 
     def _wait_for(self, batch: str, is_earlier: bool) -> dict[str, Outcome]:
         """Return what came of the questions of a batch when it has ended; a failed look loses nothing."""
@@ -201,12 +209,12 @@ class BatchDesk:
         reply = self._batches.look(batch, timeout_s)
         if is_earlier and reply.status in _UNKNOWN:
             return {}
-        state = self._batches.read_state(read_reply(self._endpoint, reply, self._clock.utc()))
+        state = self._batches.read_state(read_reply(self._endpoint, reply, self._clock.utc(), f"batch {batch!r}"))
         if state is not BatchState.ENDED:
             return None if state is BatchState.OPEN else {}
         reply = self._batches.fetch(batch, timeout_s)
         if not 200 <= reply.status < 300:
-            read_reply(self._endpoint, reply, self._clock.utc())
+            read_reply(self._endpoint, reply, self._clock.utc(), f"results of the batch {batch!r}")
         outcomes = self._batches.read_results(reply.content)
         self.has_accepted |= any(isinstance(outcome, Reply) and outcome.status == 200 for outcome in outcomes.values())
         return outcomes
@@ -252,7 +260,7 @@ class BatchDesks:
 
     @property
     def faults(self) -> Counter[tuple[str, str]]:
-        """How often each (provider, fault) came when a batch was looked at."""
+        """How often each (provider, fault) came when a batch was sent or looked at."""
         return self._sum(lambda desk: desk.faults)
 
     @property

@@ -1,28 +1,45 @@
-"""The budget: what is spent, what may still be, and no call that would pass it."""
+"""The budget of a run: what is spent, what may still be, and no call whose estimate would pass it."""
 
 import threading
+from datetime import date
+from typing import NamedTuple
 
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import Endpoint
+from rerank_eval.clock import Clock
 from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.types import Usage
 
 
+class Spent(NamedTuple):
+    """What a run paid for the answers that came in it, and at most for attempts without one that may have been billed; None is unknown."""
+
+    answers: int = 0
+    usd: float | None = 0.0
+    unanswered: int = 0
+    unanswered_usd: float | None = 0.0
+
+
 class Budget:
-    """US dollars for all calls of a run; thread-safe.
+    """US dollars for all calls of a run, from 0 on in each; thread-safe.
 
     What is in flight counts with its estimate, so that concurrent calls together do not pass the limit either. An attempt that may have
     been billed without an answer counts with its estimate for good.
     """
 
-    def __init__(self, prices: Prices, limit_usd: float | None = None) -> None:
-        """Take the limit; None only adds up."""
+    def __init__(self, prices: Prices, limit_usd: float | None = None, clock: Clock | None = None) -> None:
+        """Take the limit; None only adds up. Prices are those of the day."""
         self._prices = prices
         self._limit_usd = limit_usd
+        self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._committed = 0.0
-        self.spent_usd = 0.0
-        """What finished calls have cost, as far as it is known."""
+        self._spent = Spent()
+
+    @property
+    def spent(self) -> Spent:
+        """What was paid until now."""
+        return self._spent
 
     def check_known(self, endpoint: Endpoint) -> None:
         """Check that a limit can be kept at all.
@@ -31,7 +48,7 @@ class Budget:
             ConfigError: there is one, and no price for the model.
         """
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        if self._limit_usd is not None and not self._prices.of(provider, endpoint.model):
+        if self._limit_usd is not None and not self._prices.of(provider, endpoint.model, self._today()):
             raise ConfigError(
                 f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it with a price list of your own, prices=FILE, or unset the budget"
             )
@@ -43,24 +60,41 @@ class Budget:
             BudgetError: it would pass the limit.
         """
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        most = self._prices.usd(provider, endpoint.model, most_used) or 0.0
+        most = self._prices.usd(provider, endpoint.model, most_used, self._today()) or 0.0
         with self._lock:
             if self._limit_usd is not None and self._committed + most > self._limit_usd:
                 raise BudgetError(
                     f"the budget of {self._limit_usd:g} USD is reached: {self._committed:.4f} USD are spent or in flight, and the next call "
-                    f"to {endpoint.provider} costs up to {most:.4f}; the answers are kept, a larger budget.usd goes on from here"
+                    f"to {endpoint.provider} costs up to {most:.4f}; the answers are kept, and budget.usd is per run: the same command goes "
+                    "on from here, and spends up to that much again"
                 )
             self._committed += most
         return most
 
     def settle(self, endpoint: Endpoint, reserved: float, usage: Usage, in_batch: bool = False) -> None:
         """Replace what was set aside by what the call did cost, where that is known."""
-        cost = self._prices.usd(endpoint.billed_as(in_batch), endpoint.model, usage)
+        cost = self._prices.usd(endpoint.billed_as(in_batch), endpoint.model, usage, self._today())
         with self._lock:
             self._committed += (reserved if cost is None else cost) - reserved
-            self.spent_usd += cost or 0.0
+            spent = self._spent
+            self._spent = spent._replace(answers=spent.answers + 1, usd=_add(spent.usd, cost))
+
+    def lose(self, reserved: float) -> None:
+        """Note an attempt without an answer that may have been billed: what was set aside counts for good."""
+        with self._lock:
+            spent, most = self._spent, reserved or None  # nothing is set aside for what has no price
+            self._spent = spent._replace(
+                unanswered=spent.unanswered + 1, unanswered_usd=_add(spent.unanswered_usd, most)
+            )
 
     def release(self, reserved: float) -> None:
         """Give back what was set aside for an attempt that was not billed."""
         with self._lock:
             self._committed -= reserved
+
+    def _today(self) -> date:
+        return self._clock.utc().date()
+
+
+def _add(known: float | None, more: float | None) -> float | None:
+    return None if known is None or more is None else known + more

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -9,6 +10,8 @@ from rerank_eval.calls.types import Body, Endpoint
 
 Schema = Mapping[str, Any]
 """A JSON schema."""
+_MOST_IMAGINED = 200
+"""Numbers in an imagined list; those of no document are passed over, and in longer lists the first ones move."""
 
 
 class Prompt(NamedTuple):
@@ -59,11 +62,16 @@ def read_object(text: str) -> Mapping[str, Any] | None:
 def imagine_object(schema: Schema, body: Body) -> str:
     """Return a JSON object of the schema, for a run in which nothing is sent.
 
-    Lists and texts are empty, choices are drawn, the same for a body.
+    Choices and the order of numbers are drawn, the same for a body; texts and other lists are empty.
     """
     drawn = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
     values: dict[str, Any] = {}
     for name, kind in schema.get("properties", {}).items():
-        choices = kind.get("enum") or [[] if kind["type"] == "array" else ""]
-        values[name] = choices[drawn[0] % len(choices)]
+        if kind.get("enum"):
+            values[name] = kind["enum"][drawn[0] % len(kind["enum"])]
+        elif kind["type"] != "array":
+            values[name] = ""
+        else:
+            numbers = range(1, _MOST_IMAGINED + 1) if kind["items"].get("type") == "integer" else ()
+            values[name] = random.Random(drawn).sample(numbers, len(numbers))
     return json.dumps(values)

@@ -6,17 +6,19 @@ from typing import Any
 
 from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
 from rerank_eval.calls.claude_batches import ClaudeBatches
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import ApiKey, check_url
-from rerank_eval.calls.rerank_answers import estimate_tokens, find, find_count
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import BatchSettings, CallSettings
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.calls.types import Body, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError, RerankerError, shortened
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Usage
 
 _THINKING = ("adaptive", "between_tools", "disabled")
 _EFFORT = ("low", "medium", "high", "xhigh", "max")
-_TOKENS_PER_TOKEN = 1.3
+_NEW_PER_OLD_TOKENIZER = 1.3
 """How many more tokens the tokenizer since Claude 4.7 makes of a text than the one before
 (https://platform.claude.com/docs/en/models/haiku-5-5/whats-new-haiku-5-5)."""
 
@@ -49,8 +51,7 @@ class Claude:
         for name, value, valid in (("thinking", thinking, _THINKING), ("effort", effort, _EFFORT)):
             if value is not None and value not in valid:
                 raise ConfigError(f"{name} is {value!r}; valid: null, {', '.join(valid)}")
-        if isinstance(thinking_tokens, bool) or not isinstance(thinking_tokens, int) or thinking_tokens < 0:
-            raise ConfigError(f"thinking_tokens is {thinking_tokens!r}; it must be an integer of at least 0")
+        check_integer("thinking_tokens", thinking_tokens, 0)
         if thinking == "adaptive" and thinking_tokens == 0:
             raise ConfigError(
                 "thinking is adaptive and thinking_tokens is 0; allow for some, e.g. thinking_tokens=4096"
@@ -62,16 +63,16 @@ class Claude:
         sender = _Sender(url, key)
         settings = CallSettings.read(calls)
         self.endpoint = Endpoint(
-            "anthropic",
-            model,
-            f"{url}/v1/messages",
-            sender.send,
-            _read_usage,
-            _estimate,
-            key,
-            settings,
-            _imagine,
-            sender.batches(BatchSettings.read(batch)),
+            provider="anthropic",
+            model=model,
+            url=f"{url}/v1/messages",
+            send=sender.send,
+            read_usage=_read_usage,
+            estimate=_estimate,
+            key=key,
+            settings=settings,
+            imagine=_imagine,
+            batches=sender.batches(BatchSettings.read(batch)),
         )
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:
@@ -151,7 +152,7 @@ def _read_usage(decoded: Any) -> Usage:
 def _estimate(body: Body) -> Usage:
     told = "".join(block["text"] for block in body.get("system", ()))
     text = told + body["messages"][0]["content"] + str(body["output_config"])
-    tokens = math.ceil(estimate_tokens(text) * _TOKENS_PER_TOKEN)
+    tokens = math.ceil(estimate_tokens(text) * _NEW_PER_OLD_TOKENIZER)
     return Usage(calls=1, input_tokens=tokens, output_tokens=body["max_tokens"])
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rerank_eval.calls.rerank_answers import find
+from rerank_eval.calls.json_paths import find
 from rerank_eval.calls.sending import LONGEST_REPLY, Wire
 from rerank_eval.calls.settings import BatchSettings
 from rerank_eval.calls.types import AttemptFailedError, BatchState, Body, Outcome, Reply

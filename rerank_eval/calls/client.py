@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rerank_eval.calls.batches import BatchDesks, check_kept
+from rerank_eval.calls.batches import BatchDesks, check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.pace import Pace
@@ -141,7 +141,7 @@ class ApiClient:
         text = None if self._keeper is None else self._keeper.get_call(key)
         answer = self._read_kept(text, check)
         if answer is None:
-            check_kept(endpoint, self._keeper is not None)
+            check_has_store(endpoint, self._keeper is not None)
             self._budget.check_known(endpoint)
             batch = None if endpoint.batches is None else read_batch(text)
             answer = self._ask_until_answered(key, endpoint, body, batch)
@@ -176,10 +176,11 @@ class ApiClient:
         attempts: list[Attempt] = []
         question = _Question(key, endpoint, body, endpoint.estimate(body), batch)
         begun_ns = self._clock.now_ns()
-        waited_s = 0.0
+        waited_s = turns_s = 0.0
 
         def elapsed_s() -> float:
-            return (self._clock.now_ns() - begun_ns) / 1e9
+            """Return the seconds since the question came, without those spent on waiting for a turn."""
+            return (self._clock.now_ns() - begun_ns) / 1e9 - turns_s
 
         def sleep(seconds: float) -> None:
             nonlocal waited_s
@@ -187,7 +188,11 @@ class ApiClient:
             self._clock.wait(seconds, self._stopped)
 
         def attempt() -> Answer:
-            return self._attempt(question, attempts, waited_s, is_out=batch is not None and not attempts)
+            nonlocal turns_s
+            is_out = batch is not None and not attempts
+            turn_s = 0.0 if is_out or endpoint.asks_in_batches else self._wait_for_turn(question)
+            turns_s += turn_s
+            return self._attempt(question, attempts, waited_s + turn_s, is_out)
 
         settings = endpoint.settings
         if batch is not None or endpoint.asks_in_batches:
@@ -205,13 +210,16 @@ class ApiClient:
             f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
         )
 
+    def _wait_for_turn(self, question: "_Question") -> float:
+        """Return when the question may be sent, with the seconds waited for that."""
+        tokens = self._estimates.correct(question.endpoint, question.estimate).input_tokens
+        return self._pace(question.endpoint).wait_for_turn(tokens or 0)
+
     def _attempt(self, question: "_Question", attempts: list[Attempt], waited_s: float, is_out: bool) -> Answer:
         """Return the answer of one attempt, which is added to `attempts`, also when it fails; `is_out`: in its batch already."""
         key, endpoint, body, estimate, batch = question
         pace = self._pace(endpoint)
         desk = self._desks.of(endpoint) if is_out or endpoint.asks_in_batches else None
-        if desk is None:
-            waited_s += pace.wait_for_turn(self._estimates.correct(endpoint, estimate).input_tokens or 0)
         self._check_going()
         reserved = 0.0 if is_out else self._budget.reserve(endpoint, self._estimates.correct(endpoint, estimate))
         if desk is None:
@@ -230,19 +238,22 @@ class ApiClient:
             received_bytes=0 if reply is None else len(reply.content),
         )
         try:
-            if reply is None:
-                raise TryAgainError(f"{sent.outcome}")
-            decoded = read_reply(endpoint, reply, self._clock.utc())
+            if isinstance(sent.outcome, AttemptFailedError):
+                raise TryAgainError(f"{sent.outcome}", sent.outcome.wait_s)
+            decoded = read_reply(endpoint, sent.outcome, self._clock.utc())
         except Exception as error:
             attempts.append(noted._replace(fault=f"{error}"))
-            self._faults[endpoint.provider, f"{error}"] += 1
+            if isinstance(sent.outcome, Reply) or not sent.outcome.is_counted:
+                self._faults[endpoint.provider, f"{error}"] += 1
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
-            if not _maybe_billed(sent.outcome):
+            if _maybe_billed(sent.outcome):
+                self._budget.lose(reserved)
+            else:
                 self._budget.release(reserved)
             raise
         attempts.append(noted)
-        pace.accepted(sent.sent_ns, reply.headers)
+        pace.accepted(sent.sent_ns, sent.outcome.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
         self._budget.settle(endpoint, reserved, usage, in_batch=desk is not None)
         answer = Answer(
@@ -278,15 +289,11 @@ class ApiClient:
             raise RunStoppingError("the run was stopped")
 
     def _pace(self, endpoint: Endpoint) -> Pace:
+        """Return the pace of the endpoint's address and model, which all rerankers with these share, each with its limits."""
+        where, settings = (endpoint.url, endpoint.model), endpoint.settings
         with self._lock:
-            where = (endpoint.url, endpoint.model)
             if where not in self._paces:
-                settings = endpoint.settings
-                self._paces[where] = Pace(
-                    self._clock,
-                    self._stopped,
-                    settings.calls_per_minute,
-                    settings.tokens_per_minute,
-                    settings.longest_wait_s,
-                )
-            return self._paces[where]
+                self._paces[where] = Pace(self._clock, self._stopped, longest_wait_s=settings.longest_wait_s)
+            pace = self._paces[where]
+        pace.set_limits(settings.calls_per_minute, settings.tokens_per_minute)
+        return pace

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from rerank_eval.calls.chat import Chat, Prompt, Schema
 from rerank_eval.calls.prompt_file import PromptFile
-from rerank_eval.calls.rerank_answers import add_usages
 from rerank_eval.calls.types import Calls
 from rerank_eval.types import CallTiming, Usage
 
@@ -62,4 +61,4 @@ class Interview:
     def usage(self) -> Usage:
         """What all questions took."""
         counts = {"repairs": self._repairs, "refusals": self._refusals, "fallbacks": self._fallbacks}
-        return replace(add_usages(self._usages), **counts)
+        return replace(Usage.total(self._usages), **counts)

@@ -5,12 +5,14 @@ from functools import partial
 from typing import Any
 
 from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import check_url, read_key
-from rerank_eval.calls.rerank_answers import estimate_tokens, find, find_count
-from rerank_eval.calls.sending import Wire
+from rerank_eval.calls.sending import make_httpx_wire
 from rerank_eval.calls.settings import CallSettings
+from rerank_eval.calls.token_estimate import estimate_tokens
 from rerank_eval.calls.types import Body, Endpoint, Reply
-from rerank_eval.errors import ConfigError, MissingExtraError, RerankerError, shortened
+from rerank_eval.errors import RerankerError, shortened
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Usage
 
 
@@ -37,12 +39,11 @@ class OpenAIChat:
             MissingExtraError: httpx is not installed.
             ConfigError: the key's environment variable is not set, or a setting is unknown or out of range.
         """
-        if isinstance(thinking_tokens, bool) or not isinstance(thinking_tokens, int) or thinking_tokens < 0:
-            raise ConfigError(f"thinking_tokens is {thinking_tokens!r}; it must be an integer of at least 0")
+        check_integer("thinking_tokens", thinking_tokens, 0)
         self._thinking_tokens, self._max_tokens_field, self._also = thinking_tokens, max_tokens_field, dict(also or {})
         key = read_key(api_key_env)
         address = check_url(url)
-        wire = _make_wire(key)
+        wire = make_httpx_wire(key)
         headers = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
 
         def send(body: Body, timeout_s: float) -> Reply:
@@ -51,7 +52,17 @@ class OpenAIChat:
             )
 
         settings = CallSettings.read(calls)
-        self.endpoint = Endpoint(provider, model, address, send, _read_usage, self._estimate, key, settings, _imagine)
+        self.endpoint = Endpoint(
+            provider=provider,
+            model=model,
+            url=address,
+            send=send,
+            read_usage=_read_usage,
+            estimate=self._estimate,
+            key=key,
+            settings=settings,
+            imagine=_imagine,
+        )
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:
         """Return the body of the POST."""
@@ -91,14 +102,6 @@ class OpenAIChat:
     def _estimate(self, body: Body) -> Usage:
         text = "".join(message["content"] for message in body["messages"])
         return Usage(calls=1, input_tokens=estimate_tokens(text), output_tokens=body[self._max_tokens_field])
-
-
-def _make_wire(key: Any) -> Wire:
-    try:
-        import httpx
-    except ImportError as error:
-        raise MissingExtraError("httpx", "api") from error
-    return Wire(httpx, key)
 
 
 def _read_usage(decoded: Any) -> Usage:

@@ -48,6 +48,12 @@ class Pace:
         known = [limit for limit in (self._set_calls, self._told_calls, self._learned) if limit is not None]
         return min(known, default=None)
 
+    def set_limits(self, calls_per_minute: float | None, tokens_per_minute: float | None) -> None:
+        """Take limits besides those that are set already: the smaller one holds."""
+        with self._lock:
+            self._set_calls = _smaller(self._set_calls, calls_per_minute)
+            self._set_tokens = _smaller(self._set_tokens, tokens_per_minute)
+
     def wait_for_turn(self, tokens: int = 0) -> float:
         """Return when a call of `tokens` input tokens may be sent, with the seconds waited for that.
 
@@ -74,7 +80,7 @@ class Pace:
         return max(seconds, tokens * 60 / (min(limits) * MARGIN)) if limits else seconds
 
     def accepted(self, sent_ns: int, headers: Mapping[str, str]) -> None:
-        """Learn from a reply that was no 429, to a call sent at `sent_ns` of the clock."""
+        """Learn from the answer to a call sent at `sent_ns` of the clock."""
         with self._lock:
             self._read(headers)
             now = self._now()
@@ -108,3 +114,7 @@ class Pace:
         self._told_tokens = limits.tokens_per_minute or self._told_tokens
         if limits.exhausted_s is not None and limits.exhausted_s <= self._longest_wait_s:
             self._pause(limits.exhausted_s)
+
+
+def _smaller(limit: float | None, other: float | None) -> float | None:
+    return min((each for each in (limit, other) if each is not None), default=None)

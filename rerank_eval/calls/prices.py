@@ -26,22 +26,32 @@ class Price(NamedTuple):
 
 @dataclass(frozen=True)
 class Prices:
-    """A price list; of two prices for the same, the later one holds."""
+    """A price list; of two prices for the same, each holds until the day from which the next one does.
+
+    The first also holds before its own day, which often is only the day on which somebody wrote it down.
+    """
 
     prices: Sequence[Price] = ()
 
-    def usd(self, provider: str, model: str, usage: Usage) -> float | None:
-        """Return what the usage costs in US dollars; None if a price or a count that it needs is not known. What is free needs no count."""
-        prices = self.of(provider, model)
+    def usd(self, provider: str, model: str, usage: Usage, on: date) -> float | None:
+        """Return what the usage costs in US dollars on a day; None if a price or a count that it needs is not known.
+
+        What is free needs no count.
+        """
+        prices = self.of(provider, model, on)
         counts = self._counts(usage, cached_priced="cached_token" in prices)
         if not prices or any(price and counts.get(unit) is None for unit, price in prices.items()):
             return None
         return math.fsum(price * (counts[unit] or 0) for unit, price in prices.items())
 
-    def of(self, provider: str, model: str) -> dict[str, float]:
-        """Return the price of each unit that the model is billed by; empty if it is not in the list."""
+    def of(self, provider: str, model: str, on: date) -> dict[str, float]:
+        """Return the price on a day of each unit that the model is billed by; empty if it is not in the list."""
         known = [price for price in self.prices if (price.provider, price.model) == (provider, model)]
-        return {price.unit: price.usd for price in sorted(known, key=lambda price: price.valid_from)}
+        found: dict[str, float] = {}
+        for price in sorted(known, key=lambda price: price.valid_from):
+            if price.unit not in found or price.valid_from <= on:
+                found[price.unit] = price.usd
+        return found
 
     def with_own(self, own: "Prices") -> "Prices":
         """Return both lists as one, where `own` alone holds for every model that it names."""

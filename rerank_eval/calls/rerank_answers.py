@@ -1,17 +1,14 @@
 """What rerank APIs have in common: documents in calls of a bounded number, and answers as a list of index and score."""
 
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from rerank_eval.calls.json_paths import read_number
 from rerank_eval.calls.types import Answer, Body, Calls, Endpoint
 from rerank_eval.errors import RerankerError, shortened
 from rerank_eval.types import Scores, Usage
 
-_PIECES = re.compile(r"[A-Za-z]{1,9}|[0-9]{1,3}|[!-/:-@\[-`{-~]")
-_TOKENS_BEYOND_ASCII = 0.7
 DOCUMENTS_PER_SEARCH = 100
 """A search, as a unit of prices, is a query with up to so many documents: cohere.com/pricing, as a third party quotes it
 (https://www.developersdigest.tech/models/rerankers/cohere, read on 2026-11-23)."""
@@ -40,17 +37,7 @@ def ask_for_scores(
         answer = calls.ask(endpoint, make_body(part), read)
         answers.append(answer)
         values += read(answer.body)
-    return Scores(values, add_usages([answer.usage for answer in answers]), calls=[answer.timing for answer in answers])
-
-
-def add_usages(usages: Sequence[Usage]) -> Usage:
-    """Return the sum; a count that one usage does not know is not known of the sum."""
-
-    def total(name: str) -> int | None:
-        counts = [getattr(usage, name) for usage in usages]
-        return None if None in counts else sum(counts)
-
-    return Usage(**{name: total(name) for name in vars(Usage())} | {"calls": len(usages)})  # type: ignore[arg-type]
+    return Scores(values, Usage.total(answer.usage for answer in answers), calls=[answer.timing for answer in answers])
 
 
 def read_rows(provider: str, rows: object, num_documents: int, index_field: str, score_field: str) -> list[float]:
@@ -65,7 +52,7 @@ def read_rows(provider: str, rows: object, num_documents: int, index_field: str,
     for row in rows:
         if not isinstance(row, Mapping):
             raise RerankerError(f"{provider} returned a result that is no object: {shortened(repr(row))}")
-        index, score = row.get(index_field), _read_number(row.get(score_field))
+        index, score = row.get(index_field), read_number(row.get(score_field))
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < num_documents:
             raise RerankerError(f"{provider} returned the index {shortened(repr(index))} for {num_documents} documents")
         if index in scores:
@@ -81,39 +68,3 @@ def read_rows(provider: str, rows: object, num_documents: int, index_field: str,
             f"{provider} returned {len(scores)} of {num_documents} documents; document {missing} is missing"
         )
     return [scores[index] for index in range(num_documents)]
-
-
-def find(decoded: object, path: str) -> object:
-    """Return what is at a path of field names with dots between them; the whole for an empty one, None where there is nothing."""
-    found = decoded
-    for name in path.split(".") if path else ():
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
-def find_count(decoded: object, path: str | None) -> int | None:
-    """Return the count at a path, rounded up; None where there is no number."""
-    number = None if path is None else _read_number(find(decoded, path))
-    return None if number is None or number < 0 else math.ceil(number)
-
-
-def _read_number(value: object) -> float | None:
-    """Return a finite number; None for anything else, such as a boolean, or an integer that no float can be."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
-
-
-def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a text has: within 10% for English prose, by a factor of two wrong where letters are not ASCII.
-
-    Nine letters of a word, three digits and a sign of punctuation are a token each, and ten characters beyond ASCII are seven: a
-    middle between tokenizers that differ there by a factor of three. Compared with those of GPT-4, GPT-4o, Claude 2, DeepSeek and BERT.
-    """
-    tokens = float(len(_PIECES.findall(text)))
-    if not text.isascii():
-        tokens += _TOKENS_BEYOND_ASCII * (len(text) - len(text.encode("ascii", "ignore")))
-    return math.ceil(tokens)

@@ -40,12 +40,12 @@ class NotAcceptedError(RerankerError):
     """The provider refuses this request as such."""
 
 
-def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
-    """Return the decoded JSON of a reply.
+def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | None = None) -> Any:
+    """Return the decoded JSON of a reply; `asked` is what was asked for where that is not the model.
 
     Raises:
         TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON.
-        RefusedError: the key, the model or the address is wrong.
+        RefusedError: the key, the model or the address is wrong, or what was asked for is not there.
         ProviderBusyError: the provider asks for a longer wait than the settings allow.
         NotAcceptedError: any other status.
     """
@@ -58,7 +58,7 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
     elif reply.status in _TRY_AGAIN or reply.status >= 500:
         fault = f"answered {reply.status}"
     else:
-        raise _refusal(endpoint, reply)
+        raise _refusal(endpoint, reply, asked)
     wait_s = read_retry_after(reply.headers, now)
     if wait_s is not None and wait_s > endpoint.settings.longest_wait_s:
         raise ProviderBusyError(
@@ -68,7 +68,7 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime) -> Any:
     raise TryAgainError(fault, wait_s)
 
 
-def _refusal(endpoint: Endpoint, reply: Reply) -> Exception:
+def _refusal(endpoint: Endpoint, reply: Reply, asked: str | None) -> Exception:
     said = f"{reply.status}: {_message(reply.content)}"
     if reply.status in _KEY_REFUSED:
         key = (
@@ -78,7 +78,8 @@ def _refusal(endpoint: Endpoint, reply: Reply) -> Exception:
         )
         return RefusedError(f"{endpoint.provider} refuses {key} for the model {endpoint.model} ({said})")
     if reply.status in _MODEL_UNKNOWN:
-        return RefusedError(f"{endpoint.provider} has no model {endpoint.model!r} at {endpoint.url} ({said})")
+        asked = asked or f"model {endpoint.model!r} at {endpoint.url}"
+        return RefusedError(f"{endpoint.provider} has no {asked} ({said})")
     if reply.status < 400:
         return RefusedError(f"{endpoint.url} sends elsewhere ({reply.status}); set the address it names itself")
     return NotAcceptedError(f"{endpoint.provider} does not accept the request ({said})")

@@ -13,6 +13,7 @@ from typing import Any
 from rerank_eval.calls.keys import ApiKey, KeyFilter
 from rerank_eval.calls.types import AttemptFailedError, Reply
 from rerank_eval.clock import Clock
+from rerank_eval.errors import MissingExtraError
 
 LONGEST_REPLY = 64 * 2**20
 """Bytes; a rerank answer has a few hundred kilobytes at most."""
@@ -82,6 +83,19 @@ class Wire:
     def _shown(self, error: Exception) -> str:
         text = f"{error}" or type(error).__name__
         return text if self._key is None else self._key.remove_from(text)
+
+
+def make_httpx_wire(key: ApiKey | None) -> Wire:
+    """Return a wire of httpx.
+
+    Raises:
+        MissingExtraError: httpx is not installed.
+    """
+    try:
+        import httpx
+    except ImportError as error:
+        raise MissingExtraError("httpx", "api") from error
+    return Wire(httpx, key)
 
 
 class _ReceivedError(Exception):

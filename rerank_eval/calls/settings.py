@@ -52,13 +52,13 @@ class CallSettings(_Numbers):
     concurrency: int = 4
     """Queries in flight at once."""
     calls_per_minute: float | None = None
-    """The account's limit; None: learned from the replies."""
+    """The account's limit; None: learned from the replies. Of several rerankers with one model the smaller limit holds."""
     tokens_per_minute: float | None = None
     """The account's limit of input tokens; None: learned from the replies."""
     timeout_s: float = 60.0
     """How long one attempt may take."""
     deadline_s: float = 300.0
-    """How long a call may take with all its retries and waits."""
+    """How long a call may take with all its retries and the waits for them; waiting for a turn is not in it."""
     attempts: int = 8
     """How often one call is tried at most."""
     longest_wait_s: float = 60.0

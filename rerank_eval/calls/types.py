@@ -36,13 +36,16 @@ class Reply(NamedTuple):
 class AttemptFailedError(Exception):
     """An attempt without a reply: the connection could not be made or broke, or the time was up.
 
-    `maybe_billed` says whether the provider may have done the work all the same.
+    `maybe_billed` says whether the provider may have done the work all the same, `wait_s` how long it asks to wait, and `is_counted` that
+    the fault is one of several questions, and is counted where they were sent together.
     """
 
-    def __init__(self, fault: str, maybe_billed: bool = True) -> None:
+    def __init__(
+        self, fault: str, maybe_billed: bool = True, wait_s: float | None = None, is_counted: bool = False
+    ) -> None:
         """Say in a few words what went wrong."""
         super().__init__(fault)
-        self.maybe_billed = maybe_billed
+        self.maybe_billed, self.wait_s, self.is_counted = maybe_billed, wait_s, is_counted
 
 
 Outcome = Reply | AttemptFailedError
@@ -108,7 +111,7 @@ class Batches(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """How one model of one provider is asked, one attempt at a time: `send` neither retries nor waits.
 

@@ -105,6 +105,7 @@ def describe_run(result: RecordedResult) -> RunDescription:
         ("command", provenance.get("command")),
         ("started", provenance["started"]),
         ("finished", provenance.get("finished")),
+        ("spent, USD", provenance.get("spent_usd")),
         ("dataset", f"{result.dataset['name']} ({result.dataset['split']}), sha256 {result.dataset['sha256']}"),
         ("first stage", _as_text(result.retriever.get("identity", result.retriever["name"]))),
         *((f"system {system.name}", _as_text(system.config)) for system in result.systems),

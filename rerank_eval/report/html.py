@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.report.drawings import Drawing, draw_report
-from rerank_eval.report.html_answers import make_context_table, make_reliability_table, make_stability_table
 from rerank_eval.report.html_changes import ChangeView, make_changes
+from rerank_eval.report.html_context import make_context_table
+from rerank_eval.report.html_reliability import make_reliability_table, make_stability_table
 from rerank_eval.report.html_tables import (
     TableView,
     make_cost_table,

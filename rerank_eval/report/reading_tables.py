@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.report.answer_tables import LabelledPoint, make_answer_tables
 from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_signed
+from rerank_eval.report.context_tables import make_context_table
 from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
-from rerank_eval.report.model import DatasetReport, Place, Point, Report, Series
+from rerank_eval.report.labelled_places import LabelledPlace
+from rerank_eval.report.model import DatasetReport, Place, Point, Report
 from rerank_eval.report.overview import count_collections
+from rerank_eval.report.reliability_tables import make_reliability_table, make_stability_table
 from rerank_eval.report.tables import Row, Table, is_on_front, loss_row, make_table, name_datasets, unique_file_name
 
 _LONGEST_LABEL = 48
@@ -25,15 +27,6 @@ class ReadingTables(NamedTuple):
     answers: Sequence[Table]
     losses: Sequence[Table]
     changes: Table
-
-
-class _Place(NamedTuple):
-    label: str
-    series: Series
-    point: Point
-
-    def as_row(self) -> Row:
-        return {"system": self.label, "depth": self.point.depth}
 
 
 def make_reading_tables(report: Report) -> Sequence[ReadingTables]:
@@ -122,7 +115,9 @@ def _dataset_tables(
 ) -> ReadingTables:
     on = f"on {shorten(dataset.name, _LONGEST_LABEL)}"
     places = [*_first_stages(dataset)]
-    places += [_Place(labels[series.label], series, point) for series in dataset.series for point in series.points]
+    places += [
+        LabelledPlace(labels[series.label], series, point) for series in dataset.series for point in series.points
+    ]
     taken: set[str] = set()
     measure_names = {measure: unique_file_name(measure, taken) for measure in measures}
     return ReadingTables(
@@ -149,7 +144,11 @@ def _dataset_tables(
             [place.as_row() | _cost(place.point) for place in places],
             numbers=_COST_NUMBERS,
         ),
-        answers=make_answer_tables(name, on, measures, [LabelledPoint(place.label, place.point) for place in places]),
+        answers=[
+            make_context_table(name, on, places),
+            make_reliability_table(name, on, places),
+            make_stability_table(name, on, measures, places),
+        ],
         losses=[
             make_table(
                 f"losses-{name}-{measure_names[measure]}",
@@ -171,17 +170,17 @@ def _dataset_tables(
     )
 
 
-def _first_stages(dataset: DatasetReport) -> Iterator[_Place]:
+def _first_stages(dataset: DatasetReport) -> Iterator[LabelledPlace]:
     """Yield the first stage of each run once, not once per reranker; its start tells apart those of several runs."""
     runs = {(series.retriever, series.started): series for series in dataset.series}
     retrievers = [retriever for retriever, _ in runs]
     for (retriever, started), series in runs.items():
         name = shorten(retriever, _LONGEST_LABEL - 35)
         label = f"{name} (first stage)" if retrievers.count(retriever) == 1 else f"{name} (first stage, {started})"
-        yield _Place(label, series, series.first_stage)
+        yield LabelledPlace(label, series, series.first_stage)
 
 
-def _choices(dataset: DatasetReport, measures: Sequence[str], places: Sequence[_Place]) -> Iterator[Row]:
+def _choices(dataset: DatasetReport, measures: Sequence[str], places: Sequence[LabelledPlace]) -> Iterator[Row]:
     for measure in measures:
         latency, cost = dataset.fronts.get(measure, ()), dataset.cost_fronts.get(measure, ())
         chosen = [
@@ -200,7 +199,7 @@ def _choices(dataset: DatasetReport, measures: Sequence[str], places: Sequence[_
                 }
 
 
-def _is_on(front: Sequence[Place], place: _Place, dataset: DatasetReport) -> bool:
+def _is_on(front: Sequence[Place], place: LabelledPlace, dataset: DatasetReport) -> bool:
     return is_on_front(front, place.series, place.point.depth, dataset)
 
 
@@ -221,7 +220,7 @@ def _knees(dataset: DatasetReport, labels: Mapping[str, str]) -> Iterator[Row]:
             }
 
 
-def _quality_table(name: str, what: str, measure: str, places: Sequence[_Place]) -> Table:
+def _quality_table(name: str, what: str, measure: str, places: Sequence[LabelledPlace]) -> Table:
     means = [place.point.estimates[measure].mean for place in places if measure in place.point.estimates]
     title = (
         f"{what} with 95% intervals; differences are paired by query, p is adjusted for all comparisons of the report"
@@ -230,7 +229,7 @@ def _quality_table(name: str, what: str, measure: str, places: Sequence[_Place])
     return make_table(name, title, rows, _QUALITY_NUMBERS)
 
 
-def _rank_change_table(name: str, what: str, measure: str, places: Sequence[_Place]) -> Table:
+def _rank_change_table(name: str, what: str, measure: str, places: Sequence[LabelledPlace]) -> Table:
     title = f"{what} with 95% intervals: what is left of the first stage's ranking; it says nothing of quality"
     rows: list[Row] = [
         place.as_row()

@@ -7,7 +7,7 @@ from typing import Self
 from rerank_eval.candidates import check_scores, reads_first_stage_scores, shown_to
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import Reranker
-from rerank_eval.types import CallTiming, Ranking, Request, Scores, Usage
+from rerank_eval.types import NO_USAGE, CallTiming, Ranking, Request, Scores
 
 
 class Cascade:
@@ -65,7 +65,7 @@ class Cascade:
         documents = {document.doc_id: document for document in request.documents}
         remaining = request
         below: tuple[str, ...] = ()
-        usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0)
+        usage = NO_USAGE
         cut: set[str] | None = set()
         calls: list[CallTiming] = []
         is_timed = True

@@ -1,21 +1,20 @@
 """What rerankers have in common that ask a language model about numbered documents."""
 
-import copy
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar
 
+from rerank_eval.calls.asking import AsksThroughCalls
 from rerank_eval.calls.chat import Chat
 from rerank_eval.calls.interview import Interview
 from rerank_eval.calls.prompt_file import OWN, PromptFile
-from rerank_eval.calls.rerank_answers import estimate_tokens
-from rerank_eval.calls.types import Calls
-from rerank_eval.errors import ConfigError
+from rerank_eval.calls.token_estimate import estimate_tokens
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Request, Scores
 
 
-class ChatReranker(ABC):
+class ChatReranker(AsksThroughCalls, ABC):
     """Shows a model the query and the beginnings of documents; a subclass says what it asks, by `judge`."""
 
     pointwise = False
@@ -30,8 +29,9 @@ class ChatReranker(ABC):
         Raises:
             ConfigError: the prompt cannot be used, or a setting is out of range.
         """
-        check_integer("max_characters", max_characters, 1)
-        check_integer("max_tokens", max_tokens, 1)
+        check_integer("max_characters", max_characters, 1, may_be_none=True)
+        check_integer("max_tokens", max_tokens, 1, may_be_none=True)
+        super().__init__()
         self.name = name
         self.endpoint = chat.endpoint
         self.concurrency = chat.endpoint.concurrency
@@ -39,20 +39,9 @@ class ChatReranker(ABC):
         self._chat = chat
         self._prompt = PromptFile(OWN / f"{self.own_prompt}.txt" if prompt is None else prompt)
         self._max_characters, self._max_tokens = max_characters, max_tokens
-        self._calls: Calls | None = None
-
-    def with_calls(self, calls: Calls) -> Self:
-        """Return this reranker, asking through `calls`."""
-        asking = copy.copy(self)
-        asking._calls = calls
-        return asking
 
     def score(self, request: Request) -> Scores:
         """Return the scores that `judge` finds, with what all questions took."""
-        if self._calls is None:
-            from rerank_eval.calls.client import ApiClient
-
-            self._calls = ApiClient()
         texts = [document.text for document in request.documents]
         shown = [self._cut(text) for text in texts]
         interview = Interview(self._calls, self._chat, self._prompt, request.query.text, shown)
@@ -79,16 +68,6 @@ class ChatReranker(ABC):
             return shown
         longest = bisect_right(range(len(shown)), self._max_tokens, key=lambda end: estimate_tokens(shown[:end]))
         return shown[: longest - 1]
-
-
-def check_integer(name: str, value: object, least: int) -> None:
-    """Check a setting that is an integer or, where None means something, None.
-
-    Raises:
-        ConfigError: it is something else, or below `least`.
-    """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-        raise ConfigError(f"{name} is {value!r}; it must be an integer of at least {least}")
 
 
 def values_of_order(order: Sequence[int]) -> list[float]:

@@ -1,23 +1,19 @@
 """Cohere Rerank, through Cohere's own SDK: https://docs.cohere.com/reference/rerank (v2)."""
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
+from rerank_eval.calls.asking import AsksThroughCalls
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import ApiKey, check_url
-from rerank_eval.calls.rerank_answers import (
-    DOCUMENTS_PER_SEARCH,
-    ask_for_scores,
-    estimate_tokens,
-    find,
-    find_count,
-    read_rows,
-)
+from rerank_eval.calls.rerank_answers import DOCUMENTS_PER_SEARCH, ask_for_scores, read_rows
 from rerank_eval.calls.sending import Wire
 from rerank_eval.calls.settings import CallSettings
-from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
+from rerank_eval.calls.token_estimate import estimate_tokens
+from rerank_eval.calls.types import Body, Endpoint, Reply
 from rerank_eval.errors import ConfigError, MissingExtraError
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Request, Scores, Usage
 
 _TOKENS_PER_DOCUMENT = 500
@@ -26,13 +22,11 @@ could be opened do not (https://docs.pinecone.io/models/cohere-rerank-4-fast, re
 _MOST_DOCUMENTS = 10_000
 
 
-class Cohere:
+class Cohere(AsksThroughCalls):
     """Scores all candidates of a query by one call, or by as few as the limit on documents allows; scores are between 0 and 1.
 
     The SDK's own retries are off: `calls` says how often and how fast it is asked. What it answers is checked, which the SDK does not do.
     """
-
-    pointwise = True
 
     def __init__(
         self,
@@ -42,19 +36,22 @@ class Cohere:
         api_key_env: str = "COHERE_API_KEY",
         max_tokens_per_doc: int = 4096,
         documents_per_call: int = 1000,
+        pointwise: bool = True,
         calls: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the client; nothing is sent.
+        """Make the client; nothing is sent. `pointwise` says of the model that a score does not depend on the other candidates.
 
         Raises:
             MissingExtraError: cohere is not installed.
             ConfigError: the key's environment variable is not set, or a setting is out of range.
         """
-        if max_tokens_per_doc < 1 or not 1 <= documents_per_call <= _MOST_DOCUMENTS:
-            raise ConfigError(
-                f"max_tokens_per_doc is {max_tokens_per_doc}, at least 1; documents_per_call is {documents_per_call}, 1 to {_MOST_DOCUMENTS}"
-            )
+        check_integer("max_tokens_per_doc", max_tokens_per_doc, 1)
+        check_integer("documents_per_call", documents_per_call, 1)
+        if documents_per_call > _MOST_DOCUMENTS:
+            raise ConfigError(f"documents_per_call is {documents_per_call}; it must be at most {_MOST_DOCUMENTS}")
+        super().__init__()
         self.name = name
+        self.pointwise = pointwise
         settings = CallSettings.read(calls)
         self.concurrency = settings.concurrency
         self._max_tokens_per_doc = max_tokens_per_doc
@@ -63,22 +60,19 @@ class Cohere:
         url = check_url(base_url, "base_url").rstrip("/")
         sender = _Sender(url, key)
         self.endpoint = Endpoint(
-            "cohere", model, f"{url}/v2/rerank", sender.send, _read_usage, _estimate, key, settings, _imagine
+            provider="cohere",
+            model=model,
+            url=f"{url}/v2/rerank",
+            send=sender.send,
+            read_usage=_read_usage,
+            estimate=_estimate,
+            key=key,
+            settings=settings,
+            imagine=_imagine,
         )
-        self._calls: Calls | None = None
-
-    def with_calls(self, calls: Calls) -> Self:
-        """Return this reranker, asking through `calls`."""
-        asking = copy.copy(self)
-        asking._calls = calls
-        return asking
 
     def score(self, request: Request) -> Scores:
         """Return Cohere's relevance scores."""
-        if self._calls is None:
-            from rerank_eval.calls.client import ApiClient
-
-            self._calls = ApiClient()
 
         def make_body(documents: Sequence[str]) -> Body:
             return {

@@ -1,24 +1,20 @@
 """Any server with a rerank endpoint shaped like Cohere's or Jina's: address, names of fields and authorisation by configuration."""
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
+from rerank_eval.calls.asking import AsksThroughCalls
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import check_url, read_key
-from rerank_eval.calls.rerank_answers import (
-    DOCUMENTS_PER_SEARCH,
-    ask_for_scores,
-    estimate_tokens,
-    find,
-    find_count,
-    read_rows,
-)
-from rerank_eval.calls.sending import Wire
+from rerank_eval.calls.rerank_answers import DOCUMENTS_PER_SEARCH, ask_for_scores, read_rows
+from rerank_eval.calls.sending import make_httpx_wire
 from rerank_eval.calls.settings import CallSettings
-from rerank_eval.calls.types import Body, Calls, Endpoint, Reply
-from rerank_eval.errors import ConfigError, MissingExtraError, nearest
+from rerank_eval.calls.token_estimate import estimate_tokens
+from rerank_eval.calls.types import Body, Endpoint, Reply
+from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.integers import check_integer
 from rerank_eval.types import Request, Scores, Usage
 
 _REQUEST: dict[str, Any] = {
@@ -37,7 +33,7 @@ _RESPONSE: dict[str, Any] = {
 }
 
 
-class HttpRerank:
+class HttpRerank(AsksThroughCalls):
     """Scores all candidates of a query by one POST, or by as few as the limit on documents allows.
 
     `request` names the fields of the body: `query`, `documents`, `model` (None: not sent), `document_text` (documents are objects with
@@ -67,8 +63,8 @@ class HttpRerank:
             MissingExtraError: httpx is not installed.
             ConfigError: the key's environment variable is not set, or a setting is unknown or out of range.
         """
-        if documents_per_call < 1:
-            raise ConfigError(f"documents_per_call is {documents_per_call}, at least 1")
+        check_integer("documents_per_call", documents_per_call, 1)
+        super().__init__()
         self.name = name
         self.pointwise = pointwise
         settings = CallSettings.read(calls)
@@ -77,7 +73,7 @@ class HttpRerank:
         self._response = _merged("response", _RESPONSE, response)
         self._documents_per_call = documents_per_call
         key = read_key(api_key_env)
-        wire = _make_wire(key)
+        wire = make_httpx_wire(key)
         sent_headers = dict(headers or {})
         if key is not None:
             sent_headers[auth_header] = f"{auth_prefix}{key.reveal()}"
@@ -89,22 +85,19 @@ class HttpRerank:
             )
 
         self.endpoint = Endpoint(
-            provider, model, address, send, self._read_usage, self._estimate, key, settings, self._imagine
+            provider=provider,
+            model=model,
+            url=address,
+            send=send,
+            read_usage=self._read_usage,
+            estimate=self._estimate,
+            key=key,
+            settings=settings,
+            imagine=self._imagine,
         )
-        self._calls: Calls | None = None
-
-    def with_calls(self, calls: Calls) -> Self:
-        """Return this reranker, asking through `calls`."""
-        asking = copy.copy(self)
-        asking._calls = calls
-        return asking
 
     def score(self, request: Request) -> Scores:
         """Return the server's scores."""
-        if self._calls is None:
-            from rerank_eval.calls.client import ApiClient
-
-            self._calls = ApiClient()
         documents = [document.text for document in request.documents]
         make_body = partial(self._make_body, request.query.text)
         return ask_for_scores(
@@ -154,14 +147,6 @@ class HttpRerank:
         for name in reversed(field["results"].split(".") if field["results"] else ()):
             answer = {name: answer}
         return answer
-
-
-def _make_wire(key: Any) -> Wire:
-    try:
-        import httpx
-    except ImportError as error:
-        raise MissingExtraError("httpx", "api") from error
-    return Wire(httpx, key)
 
 
 def _merged(where: str, defaults: Mapping[str, Any], settings: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from rerank_eval.calls.chat import Chat, Schema
 from rerank_eval.calls.interview import Interview
 from rerank_eval.errors import ConfigError
-from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer, values_of_order
+from rerank_eval.integers import check_integer
+from rerank_eval.rerankers.chat_reranker import ChatReranker, values_of_order
 from rerank_eval.sorting import sort_by_windows
 
 _SCHEMA: Schema = {
@@ -43,7 +44,7 @@ class Listwise(ChatReranker):
             ConfigError: the prompt cannot be used, or a setting is out of range.
         """
         super().__init__(chat, name, prompt, max_characters, max_tokens)
-        check_integer("window", window, 2)
+        check_integer("window", window, 2, may_be_none=True)
         check_integer("stride", stride, 1)
         check_integer("passes", passes, 1)
         if window is not None and stride >= window:

@@ -5,9 +5,13 @@ from typing import Any
 
 from rerank_eval.calls.chat import Chat, Schema
 from rerank_eval.calls.interview import Interview
-from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer
+from rerank_eval.integers import check_integer
+from rerank_eval.rerankers.chat_reranker import ChatReranker
 
 HIGHEST = 3
+UNKNOWN = 1
+"""The grade of a document of which no answer could be used: on the subject, as a candidate is, and no more. The same whatever other
+documents have, so that with a document a question no other one can change it."""
 _SCHEMA: Schema = {
     "type": "object",
     "properties": {
@@ -34,8 +38,8 @@ _STEP = 1e-6
 class Pointwise(ChatReranker):
     """Scores are grades from 0 to 3; among documents of one grade the candidate order stays, by a millionth a place.
 
-    Several documents are graded by one question. A document that an answer leaves out has grade 0, and counts as repaired; without a usable
-    answer all documents of a question have 0.
+    Several documents are graded by one question. A document that an answer leaves out has grade 0, and counts as repaired. Without a usable
+    answer all documents of a question have `UNKNOWN`, which ranks them behind those that answer and before those off the subject.
     """
 
     own_prompt = "pointwise"
@@ -71,7 +75,7 @@ class Pointwise(ChatReranker):
     def _grade(self, interview: Interview, items: Sequence[int]) -> list[int]:
         found = interview.ask(items, _SCHEMA, lambda value: read_grades(value, len(items)), 64 + 24 * len(items))
         if found is None:
-            return [0] * len(items)
+            return [UNKNOWN] * len(items)
         if None in found:
             interview.repaired()
         return [grade or 0 for grade in found]

@@ -6,7 +6,8 @@ from typing import Any
 from rerank_eval.calls.chat import Chat
 from rerank_eval.calls.interview import Interview
 from rerank_eval.errors import ConfigError
-from rerank_eval.rerankers.chat_reranker import ChatReranker, check_integer, values_of_order
+from rerank_eval.integers import check_integer
+from rerank_eval.rerankers.chat_reranker import ChatReranker, values_of_order
 from rerank_eval.sorting import Pick, sort_by_bubbles, sort_by_heap
 
 _ANSWER_TOKENS = 64

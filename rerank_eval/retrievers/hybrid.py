@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Self
 
 from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.integers import check_integer
 from rerank_eval.protocols import Retriever
 from rerank_eval.rank_fusion import FusionRule
 from rerank_eval.types import Dataset, Ranking, Run
@@ -47,8 +48,7 @@ class Hybrid:
             if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
                 raise ConfigError(f"weights.{key} is {weight!r}; it must be a number of at least 0")
         for key, depth in depths.items():
-            if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
-                raise ConfigError(f"depths.{key} is {depth!r}; it must be an integer of at least 1")
+            check_integer(f"depths.{key}", depth, 1)
         self._weights = {key: float(weights.get(key, 1)) for key in retrievers}
         self._depths = dict(depths)
         if not any(self._weights.values()):

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.fault_server import Asked, Behaviour, FaultServer
 
 pytest.importorskip("anthropic")
 KEY = "sk-planted-4f1c9d2e7a"
+DAY = date(2026, 11, 23)
 SCHEMA = {"type": "object"}
 PROMPT = Prompt("You judge.", "Which?")
 
@@ -115,7 +117,7 @@ def test_a_wrong_setting_is_named(settings: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize("model", ["claude-haiku-5-5", "claude-sonnet-5-5"])
 def test_a_batch_costs_half_whatever_is_billed(model: str) -> None:
     prices = read_prices(CONF / "prices.yaml")
-    alone, together = prices.of("anthropic", model), prices.of("anthropic_batch", model)
+    alone, together = (prices.of(name, model, DAY) for name in ("anthropic", "anthropic_batch"))
     assert together == {unit: pytest.approx(usd / 2) for unit, usd in alone.items()}
 
 
@@ -125,7 +127,7 @@ def test_the_estimate_is_above_zero_and_priced(model: str) -> None:
     most = chat.endpoint.estimate(chat.make_body(PROMPT, SCHEMA, 100))
     assert most.output_tokens == 100
     assert most.input_tokens
-    usd = read_prices(CONF / "prices.yaml").usd("anthropic", model, most)
+    usd = read_prices(CONF / "prices.yaml").usd("anthropic", model, most, DAY)
     assert usd is not None
     assert usd > 0
 

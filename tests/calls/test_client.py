@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,12 +11,14 @@ import pytest
 
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.pace import MARGIN
 from rerank_eval.calls.prices import Price, Prices
+from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.types import Answer, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
 from rerank_eval.errors import BudgetError, ConfigError, RerankerError, StoreError
 from rerank_eval.store import Store
 from rerank_eval.types import Usage
-from tests.clocks import SkippingClock
+from tests.clocks import SkippingClock, StandingClock
 
 OK = Reply(200, {}, b'{"units": 1}', 5_000_000)
 PRICES = Prices([Price("p", "m", "search", 0.01, date(2026, 11, 23), "test")])
@@ -23,10 +26,10 @@ PRICES = Prices([Price("p", "m", "search", 0.01, date(2026, 11, 23), "test")])
 
 def make_endpoint(send: Callable[[Body, float], Reply], estimate: int = 1) -> Endpoint:
     return Endpoint(
-        "p",
-        "m",
-        "https://p.example/rerank",
-        send,
+        provider="p",
+        model="m",
+        url="https://p.example/rerank",
+        send=send,
         read_usage=lambda decoded: Usage(calls=1, search_units=decoded["units"]),
         estimate=lambda body: Usage(calls=1, search_units=estimate),
     )
@@ -62,6 +65,31 @@ def test_every_attempt_is_recorded_and_the_duration_is_that_of_the_one_that_succ
     assert answer.attempts[0].waited_s < 0.1
     assert all(attempt.waited_s > 0.2 for attempt in answer.attempts[1:])
     assert {attempt.sent_bytes for attempt in answer.attempts} == {10}
+
+
+def test_waiting_for_a_turn_does_not_use_up_the_deadline() -> None:
+    clock = StandingClock()
+    sender = Sender(OK, Reply(500, {}, b"", 1), OK)
+    endpoint = replace(make_endpoint(sender), settings=CallSettings(calls_per_minute=0.1, deadline_s=300))
+    client = ApiClient(clock=clock)
+    client.ask(endpoint, {"q": "first"}, accept)
+    answer = client.ask(endpoint, {"q": "second"}, accept)
+    assert [attempt.fault for attempt in answer.attempts] == ["answered 500", None]
+    assert all(attempt.waited_s > 600 for attempt in answer.attempts)
+
+
+def test_rerankers_with_one_model_keep_to_the_smallest_of_their_limits() -> None:
+    clock = StandingClock()
+    client, sent_s = ApiClient(clock=clock), []
+
+    def send(body: Body, timeout_s: float) -> Reply:
+        sent_s.append(clock.skipped_s)
+        return OK
+
+    for number, limit in enumerate((None, 60, 6, 60, 60)):
+        endpoint = replace(make_endpoint(send), settings=CallSettings(calls_per_minute=limit))
+        client.ask(endpoint, {"q": number}, accept)
+    assert sent_s[-1] - sent_s[-2] == pytest.approx(10 / MARGIN)
 
 
 def test_an_answer_survives_its_encoding() -> None:
@@ -110,26 +138,26 @@ def test_another_sample_of_the_same_question_is_asked_anew(tmp_path: Path) -> No
     assert len(sender.asked) == 2
 
 
-def test_a_question_that_is_in_flight_is_not_sent_again() -> None:
-    begun, go = threading.Event(), threading.Event()
+def test_a_question_that_is_in_flight_is_not_sent_again(tmp_path: Path) -> None:
+    together = threading.Barrier(6)
     sent = []
 
     def send(body: Body, timeout_s: float) -> Reply:
         sent.append(body)
-        begun.set()
-        go.wait(10)
+        time.sleep(0.2)  # so that the others come while it is in flight; one that comes later finds what is kept
         return OK
 
-    client = ApiClient()
-    endpoint = make_endpoint(send)
-    with ThreadPoolExecutor(6) as pool:
-        first = pool.submit(client.ask, endpoint, {"q": "x"}, accept)
-        begun.wait(10)
-        others = [pool.submit(client.ask, endpoint, {"q": "x"}, accept) for _ in range(5)]
-        go.set()
-        answers = [future.result() for future in [first, *others]]
-    assert len(sent) <= 2  # one, unless a thread began only after the first had its answer
-    assert {str(answer.body) for answer in answers} == {"{'units': 1}"}
+    with Store(tmp_path / "s.sqlite") as store, ThreadPoolExecutor(6) as pool:
+        client, endpoint = ApiClient(store), make_endpoint(send)
+
+        def ask(_: int) -> Answer:
+            together.wait(10)
+            return client.ask(endpoint, {"q": "x"}, accept)
+
+        answers = list(pool.map(ask, range(6)))
+    assert len(sent) == 1
+    assert [answer.body for answer in answers] == [{"units": 1}] * 6
+    assert [answer.reused for answer in answers].count(False) == 1
 
 
 def test_a_failure_in_flight_is_that_of_all_who_wait_for_it() -> None:
@@ -154,7 +182,7 @@ def test_concurrency_is_how_many_were_in_flight() -> None:
     assert sorted(answer.concurrency for answer in answers) == [1, 2, 3]
 
 
-def test_the_run_ends_before_the_call_that_would_pass_the_budget(tmp_path: Path) -> None:
+def test_the_run_ends_before_the_call_that_would_pass_the_budget_and_the_next_has_it_anew(tmp_path: Path) -> None:
     sender = Sender(OK)
     with Store(tmp_path / "s.sqlite") as store:
         budget = Budget(PRICES, limit_usd=0.035)
@@ -163,11 +191,11 @@ def test_the_run_ends_before_the_call_that_would_pass_the_budget(tmp_path: Path)
             client.ask(make_endpoint(sender), {"q": q}, accept)
         with pytest.raises(BudgetError, match=r"budget of 0\.035 USD is reached: 0\.0300 USD .* costs up to 0\.0100"):
             client.ask(make_endpoint(sender), {"q": "d"}, accept)
-        assert budget.spent_usd == pytest.approx(0.03)
+        assert budget.spent.usd == pytest.approx(0.03)
         assert len(sender.asked) == 3
-        larger = ApiClient(store, Budget(PRICES, limit_usd=0.01))
+        again = ApiClient(store, Budget(PRICES, limit_usd=0.01))
         for q in "abcd":
-            larger.ask(make_endpoint(sender), {"q": q}, accept)
+            again.ask(make_endpoint(sender), {"q": q}, accept)
     assert len(sender.asked) == 4
 
 
@@ -197,7 +225,7 @@ def test_an_attempt_that_may_have_been_billed_counts_and_a_refused_one_does_not(
     budget = Budget(PRICES, limit_usd=0.03)
     client = ApiClient(budget=budget, clock=SkippingClock())
     client.ask(make_endpoint(sender), {"q": "a"}, accept)
-    assert budget.spent_usd == pytest.approx(0.01)
+    assert list(budget.spent) == pytest.approx([1, 0.01, 2, 0.02])
     with pytest.raises(BudgetError):
         client.ask(make_endpoint(sender), {"q": "b"}, accept)
 

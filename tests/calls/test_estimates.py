@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.dry_calls import DryCalls
 from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.calls.settings import CallSettings
@@ -31,10 +33,10 @@ class Counting:
         self.billed: list[tuple[float, int]] = []
         self.factor = factor
         self.endpoint = Endpoint(
-            "p",
-            "m",
-            "https://p.example/rerank",
-            self._send,
+            provider="p",
+            model="m",
+            url="https://p.example/rerank",
+            send=self._send,
             read_usage=lambda decoded: Usage(calls=1, input_tokens=decoded["tokens"]),
             estimate=lambda body: Usage(calls=1, input_tokens=ESTIMATED),
             settings=settings or CallSettings(),
@@ -60,6 +62,19 @@ def test_the_budget_is_not_passed_by_a_provider_that_counts_twice_the_estimate()
     assert len(provider.billed) == 4
 
 
+def test_the_budget_and_the_dry_run_take_the_price_of_today() -> None:
+    clock = StandingClock()
+    provider = Counting(clock)
+    days = [date(2026, 1, 1), clock.utc().date(), date(2099, 1, 1)]
+    prices = Prices(
+        [Price("p", "m", "input_token", usd / ESTIMATED, day, "s") for usd, day in zip((1, 2, 3), days, strict=True)]
+    )
+    assert Budget(prices, 10.0, clock).reserve(provider.endpoint, Usage(input_tokens=ESTIMATED)) == 2
+    calls = DryCalls(None, prices, clock=clock)
+    calls.count(provider.endpoint, {})
+    assert calls.take().usd == 2
+
+
 def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anything_is_known() -> None:
     """The first calls are in flight together with half of what they cost set aside."""
     together = threading.Barrier(4, timeout=5)
@@ -70,7 +85,7 @@ def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anyt
             together.wait()
         return provider._send(body, timeout_s)
 
-    endpoint = Endpoint("p", "m", "https://p.example", send, provider.endpoint.read_usage, provider.endpoint.estimate)
+    endpoint = replace(provider.endpoint, send=send)
     budget = Budget(PRICES, limit_usd=2 * COST_USD)
     client = ApiClient(budget=budget)
     with ThreadPoolExecutor(4) as pool:
@@ -78,8 +93,9 @@ def test_concurrent_calls_pass_the_budget_by_less_than_one_call_each_before_anyt
     assert [future.exception() for future in first] == [None] * 4
     with pytest.raises(BudgetError):
         client.ask(endpoint, {"q": 4}, accept)
-    assert budget.spent_usd == pytest.approx(4 * COST_USD)
-    assert budget.spent_usd <= 2 * COST_USD + 4 * COST_USD
+    assert budget.spent.usd == pytest.approx(4 * COST_USD)
+    assert budget.spent.usd is not None
+    assert budget.spent.usd <= 2 * COST_USD + 4 * COST_USD
 
 
 def test_what_earlier_runs_were_billed_is_known_from_the_first_call_on(tmp_path: Path) -> None:
@@ -110,10 +126,10 @@ def test_tokens_per_minute_are_kept_to_as_the_provider_counts_them_and_are_used(
 def test_an_answer_that_tells_no_tokens_corrects_nothing() -> None:
     client = ApiClient()
     endpoint = Endpoint(
-        "p",
-        "m",
-        "https://p.example",
-        lambda body, timeout_s: Reply(200, {}, b"{}", 1),
+        provider="p",
+        model="m",
+        url="https://p.example",
+        send=lambda body, timeout_s: Reply(200, {}, b"{}", 1),
         read_usage=lambda decoded: Usage(calls=1, search_units=1),
         estimate=lambda body: Usage(calls=1, input_tokens=ESTIMATED, search_units=1),
     )

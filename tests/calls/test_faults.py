@@ -219,7 +219,7 @@ def test_the_run_ends_before_the_call_that_would_pass_the_budget_and_goes_on_wit
             with pytest.raises(BudgetError, match=rf"is reached: .* the next call to {way.provider} costs up to"):
                 reranker.score(request)
         assert len(server.asked) == 4
-        assert budget.spent_usd == pytest.approx(4.0 if way.is_chat else 0.04)
+        assert budget.spent.usd == pytest.approx(4.0 if way.is_chat else 0.04)
         larger = way.make(server.url, ApiClient(store, Budget(prices, limit_usd=100.0)))
         assert [larger.score(request).values for request in requests] == [way.right(request) for request in requests]
     assert len(server.asked) == 6

@@ -50,6 +50,16 @@ def test_the_limit_of_the_settings_holds_whatever_the_replies_tell() -> None:
     assert pace.calls_per_minute == 10
 
 
+def test_of_several_limits_that_are_set_the_smallest_holds() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    for calls, tokens in ((60, None), (30, 6000), (None, 60_000)):
+        pace.set_limits(calls, tokens)
+    assert pace.calls_per_minute == 30
+    pace.wait_for_turn(1000)
+    assert pace.wait_for_turn() == pytest.approx(10 / MARGIN)
+
+
 def test_nothing_left_is_a_pause_for_all() -> None:
     clock = StandingClock()
     pace = pace_of(clock)

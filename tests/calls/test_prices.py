@@ -11,6 +11,7 @@ from rerank_eval.configuration import CONF
 from rerank_eval.errors import ConfigError
 from rerank_eval.types import Usage
 
+DAY = date(2026, 11, 23)
 ENTRY: Mapping[str, Any] = {
     "provider": "p",
     "model": "m",
@@ -43,13 +44,13 @@ def test_the_price_list_of_this_package_is_right() -> None:
 
 def test_usage_times_price(tmp_path: Path) -> None:
     prices = read_prices(write(tmp_path / "p.yaml", ENTRY))
-    assert prices.usd("p", "m", Usage(search_units=5)) == pytest.approx(0.01)
-    assert prices.usd("p", "m", Usage(search_units=0)) == 0
+    assert prices.usd("p", "m", Usage(search_units=5), DAY) == pytest.approx(0.01)
+    assert prices.usd("p", "m", Usage(search_units=0), DAY) == 0
 
 
 def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
     usage = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
-    assert TOKENS.usd("p", "llm", usage) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
+    assert TOKENS.usd("p", "llm", usage, DAY) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
 
 
 @pytest.mark.parametrize(
@@ -57,19 +58,19 @@ def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
     [("m", Usage(input_tokens=1, output_tokens=1)), ("llm", Usage(input_tokens=1)), ("llm", Usage(output_tokens=1))],
 )
 def test_what_is_not_known_costs_none_and_not_nothing(model: str, usage: Usage) -> None:
-    assert TOKENS.usd("p", model, usage) is None
+    assert TOKENS.usd("p", model, usage, DAY) is None
 
 
 @pytest.mark.parametrize("unit", ["search", "input_token", "output_token", "cached_token"])
 def test_what_is_free_costs_nothing_also_where_the_server_counts_nothing(unit: str, tmp_path: Path) -> None:
     prices = read_prices(write(tmp_path / "p.yaml", {**ENTRY, "unit": unit, "price": 0}))
-    assert prices.usd("p", "m", Usage()) == 0
-    assert prices.usd("p", "other", Usage()) is None
+    assert prices.usd("p", "m", Usage(), DAY) == 0
+    assert prices.usd("p", "other", Usage(), DAY) is None
 
 
 def test_a_unit_that_is_not_free_must_be_counted(tmp_path: Path) -> None:
     prices = read_prices(write(tmp_path / "p.yaml", {**ENTRY, "price": 0}, {**ENTRY, "unit": "output_token"}))
-    assert prices.usd("p", "m", Usage(search_units=1)) is None
+    assert prices.usd("p", "m", Usage(search_units=1), DAY) is None
 
 
 def test_a_list_of_ones_own_is_put_over_the_other_model_by_model(tmp_path: Path) -> None:
@@ -81,14 +82,25 @@ def test_a_list_of_ones_own_is_put_over_the_other_model_by_model(tmp_path: Path)
     )
     own = write(tmp_path / "own.yaml", {**ENTRY, "price": 1.0}, {**ENTRY, "provider": "new"})
     prices = gather_prices(theirs, own)
-    assert prices.of("p", "m") == {"search": 0.001}
-    assert prices.of("p", "other") == prices.of("new", "m") == {"search": 0.002}
-    assert gather_prices(None, own).of("p", "other") == {}
+    assert prices.of("p", "m", DAY) == {"search": 0.001}
+    assert prices.of("p", "other", DAY) == prices.of("new", "m", DAY) == {"search": 0.002}
+    assert gather_prices(None, own).of("p", "other", DAY) == {}
 
 
-def test_the_later_of_two_prices_holds(tmp_path: Path) -> None:
-    later = {**ENTRY, "price": 4.0, "valid_from": date(2026, 6, 1)}
-    assert read_prices(write(tmp_path / "p.yaml", later, ENTRY)).of("p", "m") == {"search": 0.004}
+@pytest.mark.parametrize(
+    ("day", "price"),
+    [
+        (date(2026, 5, 31), 0.002),
+        (date(2026, 6, 1), 0.004),
+        (date(2026, 11, 23), 0.004),
+        (date(2099, 1, 1), 0.006),
+        (date(2025, 1, 1), 0.002),
+    ],
+)
+def test_the_price_of_the_day_holds_and_before_the_first_one_the_first(day: date, price: float, tmp_path: Path) -> None:
+    later = [{**ENTRY, "price": 6.0, "valid_from": date(2099, 1, 1)}]
+    later += [{**ENTRY, "price": 4.0, "valid_from": date(2026, 6, 1)}]
+    assert read_prices(write(tmp_path / "p.yaml", *later, ENTRY)).of("p", "m", day) == {"search": price}
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,18 @@ def test_rerankers_compose_a_second_time_under_other_names(compose: Compose) -> 
         assert composed[f"another_{name}"] == composed[name]
 
 
+@pytest.mark.parametrize("choice", choices("chat"))
+def test_a_chat_composes_into_a_reranker_of_any_name_and_its_target_takes_the_settings(
+    choice: str, compose: Compose
+) -> None:
+    for name, reranker in (("claude_listwise", "reranker=[claude_listwise]"), ("another", "reranker=[]")):
+        also = [] if name == "claude_listwise" else ["+reranker@rerankers.another=claude_listwise"]
+        chat = f"rerankers.{name}.chat"
+        composed = compose(reranker, *also, f"chat@{chat}={choice}", f"{chat}.model=any")
+        assert composed["rerankers"][name]["chat"]["model"] == "any"
+        check_component(composed["rerankers"][name], f"rerankers.{name}")
+
+
 @pytest.mark.parametrize(
     ("group", "choice"), [(group, choice) for group in ("retriever", "dataset", "answer") for choice in choices(group)]
 )

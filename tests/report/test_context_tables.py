@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rerank_eval.report.html import render_html
-from rerank_eval.report.html_answers import make_context_table
+from rerank_eval.report.html_context import make_context_table
 from rerank_eval.report.model import Report
 from rerank_eval.report.pdf import render_pdf
 from rerank_eval.report.reading_tables import list_reading_tables, shorten_labels

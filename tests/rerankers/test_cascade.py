@@ -97,11 +97,11 @@ def test_a_stage_that_would_keep_every_candidate_is_not_asked() -> None:
 
 def test_usage_is_the_sum_and_unknown_where_a_stage_does_not_know() -> None:
     usages = [
-        Usage(calls=3, input_tokens=10, output_tokens=0, search_units=0, retries=1),
-        Usage(calls=1, input_tokens=7, output_tokens=2, search_units=1, repairs=2),
+        Usage(calls=3, input_tokens=10, output_tokens=0, search_units=0, retries=1, cached_tokens=4),
+        Usage(calls=1, input_tokens=7, output_tokens=2, search_units=1, repairs=2, cached_tokens=1),
     ]
     cascade = Cascade({f"s{i}": Scored([0, 1], usage) for i, usage in enumerate(usages)}, [1])
-    assert cascade.score(ask(2)).usage == Usage(4, 17, 2, 1, retries=1, repairs=2)
+    assert cascade.score(ask(2)).usage == Usage(4, 17, 2, 1, retries=1, repairs=2, cached_tokens=5)
     unknown = Cascade({"a": Scored([0, 1]), "b": Scored([0, 1], usages[0])}, [1]).score(ask(2)).usage
     assert (unknown.calls, unknown.input_tokens) == (4, None)
 

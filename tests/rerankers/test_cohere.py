@@ -4,10 +4,14 @@ from typing import Any
 
 import pytest
 
+from rerank_eval.components import make_component
 from rerank_eval.errors import ConfigError
 from rerank_eval.rerankers.cohere import Cohere
+from rerank_eval.runner import evaluate
+from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.systems import make_systems
-from tests.fakes import make_request
+from tests.conftest import Compose
+from tests.fakes import FixedRetriever, make_dataset, make_request
 from tests.fault_server import Behaviour, FaultServer, relevance, rerank_answer
 
 
@@ -80,7 +84,9 @@ def test_unusual_texts_arrive_as_they_are() -> None:
     ("settings", "words"),
     [
         ({"max_tokens_per_doc": 0}, "max_tokens_per_doc is 0"),
+        ({"max_tokens_per_doc": "512"}, "max_tokens_per_doc is '512'; it must be an integer of at least 1"),
         ({"documents_per_call": 0}, "documents_per_call is 0"),
+        ({"documents_per_call": 2.5}, r"documents_per_call is 2\.5; it must be an integer of at least 1"),
         ({"documents_per_call": 10_001}, "documents_per_call is 10001"),
         ({"base_url": "api.cohere.com"}, "base_url is 'api.cohere.com'"),
         ({"api_key_env": "UNSET_KEY_OF_NOBODY"}, "UNSET_KEY_OF_NOBODY is not set"),
@@ -102,6 +108,23 @@ def test_it_is_a_reranker_whose_identity_has_no_key() -> None:
     assert system.fingerprint is not None
     assert system.fingerprint != make_systems([Cohere("rerank-v4.0-pro")])[0].fingerprint
     assert "planted" not in str(cohere.identity())
+
+
+def test_a_model_that_may_read_the_candidates_together_is_asked_at_each_depth() -> None:
+    settings = Settings(depths=(2, 5), latency=LatencySettings(queries=0))
+    for pointwise, asked in ((True, [5]), (False, [2, 5])):
+        with FaultServer() as server:
+            cohere = Cohere("rerank-v5.0-pro", base_url=server.url, pointwise=pointwise)
+            evaluate(make_dataset(1), FixedRetriever(), [cohere], settings)
+        assert [len(request.body["documents"]) for request in server.asked] == asked
+
+
+@pytest.mark.parametrize(
+    ("choice", "pointwise"), [("cohere_english_v3", True), ("cohere_v4_pro", True), ("cohere_v5_fast", False)]
+)
+def test_a_choice_is_pointwise_where_cohere_says_so(choice: str, pointwise: bool, compose: Compose) -> None:
+    reranker = make_component(compose(f"reranker=[{choice}]")["rerankers"][choice], choice)
+    assert reranker.pointwise is pointwise
 
 
 def test_the_sdk_does_not_retry_by_itself() -> None:

@@ -124,6 +124,7 @@ def test_no_limit_of_documents_is_passed_and_the_parts_are_put_together() -> Non
         ({"request": {"document": "x"}}, "request has no setting 'document': did you mean documents"),
         ({"response": {"rows": "x"}}, "response has no setting 'rows'"),
         ({"documents_per_call": 0}, "documents_per_call is 0"),
+        ({"documents_per_call": True}, "documents_per_call is True; it must be an integer of at least 1"),
         ({"api_key_env": KEY}, "must be the name of an environment variable"),
     ],
 )

@@ -85,6 +85,19 @@ def test_it_is_asked_for_once_more_then_the_candidate_order_stays_and_both_are_c
     assert scores.usage.repairs == 0
 
 
+def test_documents_that_no_answer_grades_stand_between_those_that_answer_and_those_off_the_subject(
+    is_claude: bool,
+) -> None:
+    message = claude_message if is_claude else completion
+    grades = [{"number": number, "grade": grade} for number, grade in ((1, 0), (2, 3), (3, 1))]
+    said = ["I cannot help with that.", "Nor with this.", {"grades": grades}]
+    with FaultServer([Behaviour(content=message(words)) for words in said]) as server:
+        request = make_request(documents=[(f"d{place}", f"text {place}") for place in range(6)])
+        scores = make(Pointwise, server.url, is_claude, documents_per_call=3).score(request)
+    assert sorted(range(6), key=lambda place: -scores.values[place]) == [4, 0, 1, 2, 5, 3]
+    assert (scores.usage.calls, scores.usage.fallbacks, scores.usage.repairs) == (3, 1, 0)
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_a_document_that_gives_orders_is_shown_as_it_is_and_only_judged(kind: Kind, is_claude: bool) -> None:
     request = make_request(

@@ -1,25 +1,18 @@
-"""Setwise, pairwise and pointwise reranking by a language model, through the real SDK and the real HTTP client."""
+"""Setwise and pairwise reranking by a language model, through the real SDK and the real HTTP client."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from rerank_eval.calls.claude import Claude
-from rerank_eval.calls.client import ApiClient
-from rerank_eval.calls.openai_chat import OpenAIChat
 from rerank_eval.errors import ConfigError
 from rerank_eval.rerankers.pairwise import Pairwise
-from rerank_eval.rerankers.pointwise import Pointwise
 from rerank_eval.rerankers.setwise import Setwise
-from rerank_eval.sorting import count_bubbles, sort_by_bubbles, sort_by_heap
+from rerank_eval.sorting import sort_by_bubbles, sort_by_heap
 from rerank_eval.types import Request
-from tests.chat_server import claude_answer, claude_message, completion, openai_answer, read_prompt, said
-from tests.clocks import SkippingClock
-from tests.fakes import make_request
-from tests.fault_server import FaultServer, relevance
-
-Make = Callable[..., Any]
+from tests.chat_server import read_prompt
+from tests.fault_server import FaultServer
+from tests.rerankers.chat_providers import Make, Provider, candidates, relevances
+from tests.sort_questions import count_bubbles
 
 
 @pytest.fixture(autouse=True)
@@ -27,43 +20,9 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
 
 
-class Provider:
-    """A server that answers well after what it is told to say first, and rerankers that ask it."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.answer, self.message = (claude_answer, claude_message) if kind == "claude" else (openai_answer, completion)
-
-    def server(self, *first: Any) -> FaultServer:
-        return FaultServer(said(self.message, first), self.answer)
-
-    def make(self, reranker: Make, url: str, **settings: Any) -> Any:
-        chat = Claude("claude-haiku-5-5", url) if self.kind == "claude" else OpenAIChat(url, "qwen")
-        return reranker(chat, **settings).with_calls(ApiClient(clock=SkippingClock()))
-
-
-@pytest.fixture(params=["claude", "openai"])
-def provider(request: pytest.FixtureRequest) -> Provider:
-    if request.param == "claude":
-        pytest.importorskip("anthropic")
-    return Provider(request.param)
-
-
-def candidates(count: int, order: str = "mixed") -> Request:
-    request = make_request("q1", "how", [(f"d{number}", f"text {number}") for number in range(count)])
-    if order == "mixed":
-        return request
-    best_first = sorted(request.documents, key=lambda document: -relevance("how", document.text))
-    return request._replace(documents=tuple(best_first if order == "best first" else best_first[::-1]))
-
-
 def order_of(values: Any) -> list[int]:
     assert sorted(values) == [float(n) for n in range(1, len(values) + 1)]
     return sorted(range(len(values)), key=lambda place: -values[place])
-
-
-def relevances(request: Request) -> list[float]:
-    return [relevance(request.query.text, document.text) for document in request.documents]
 
 
 def best_of(request: Request, top: int) -> list[int]:
@@ -159,62 +118,15 @@ def test_one_document_or_none_needs_no_question(kind: type[Setwise], count: int,
     assert not server.asked
 
 
-def test_grades_are_scores_and_those_of_one_grade_stay_in_candidate_order(provider: Provider) -> None:
-    request = candidates(25)
-    with provider.server() as server:
-        scores = provider.make(Pointwise, server.url).score(request)
-    grades = [int(4 * value) for value in relevances(request)]
-    assert [round(value) for value in scores.values] == grades
-    order = sorted(range(25), key=lambda item: -scores.values[item])
-    assert order == sorted(range(25), key=lambda item: -grades[item])
-    assert [len(read_prompt(asked.body).documents) for asked in server.asked] == [10, 10, 5]
-    assert scores.usage.calls == 3
-
-
-def test_one_document_a_question_makes_scores_that_no_other_document_can_change(provider: Provider) -> None:
-    request = candidates(4)
-    with provider.server() as server:
-        alone = provider.make(Pointwise, server.url, documents_per_call=1)
-        assert alone.pointwise
-        assert not provider.make(Pointwise, server.url).pointwise
-        first = request._replace(documents=request.documents[:2])
-        assert alone.score(first).values == alone.score(request).values[:2]
-
-
-@pytest.mark.parametrize(
-    ("rows", "grades"),
-    [
-        ([(1, 3), (2, 0), (3, 1)], [3, 0, 1]),
-        ([(3, 1), (1, 3)], [3, 0, 1]),
-        ([(1, 3), (1, 0), (4, 3), (0, 3), (2, 9), (2, -1), (2, True), ("3", 2), (3, "2")], [3, 0, 0]),
-    ],
-)
-def test_grades_that_are_none_are_left_out_and_the_answer_counts_as_repaired(
-    rows: list[tuple[Any, Any]], grades: list[int], provider: Provider
-) -> None:
-    answer = {"grades": [{"number": number, "grade": grade} for number, grade in rows]}
-    with provider.server(answer) as server:
-        scores = provider.make(Pointwise, server.url).score(make_request())
-    assert [round(value) for value in scores.values] == grades
-    assert (scores.usage.repairs, scores.usage.fallbacks) == (int({1, 2, 3} != {row[0] for row in rows}), 0)
-
-
-@pytest.mark.parametrize("answer", ["all good", {"grades": []}, {"grades": 3}, {"grades": [1, "2", None]}, {}])
-def test_without_any_grade_the_candidate_order_stays(answer: Any, provider: Provider) -> None:
-    with provider.server(answer, answer) as server:
-        scores = provider.make(Pointwise, server.url).score(make_request())
-    assert sorted(scores.values, reverse=True) == list(scores.values)
-    assert (scores.usage.calls, scores.usage.fallbacks) == (2, 1)
-
-
 @pytest.mark.parametrize(
     ("kind", "settings", "words"),
     [
         (Setwise, {"group": 1}, "group is 1"),
         (Setwise, {"top": 0}, "top is 0"),
+        (Setwise, {"top": None}, "top is None"),
+        (Setwise, {"group": None}, "group is None"),
         (Setwise, {"sort": "quick"}, "sort is 'quick'; valid: heap, bubble"),
         (Pairwise, {"sort": "quick"}, "sort is 'quick'"),
-        (Pointwise, {"documents_per_call": 0}, "documents_per_call is 0"),
     ],
 )
 def test_a_setting_out_of_range_is_named(kind: Make, settings: dict[str, Any], words: str, provider: Provider) -> None:
@@ -229,8 +141,6 @@ def test_what_changes_an_answer_changes_the_identity(provider: Provider) -> None
         (Setwise, {"group": 3}),
         (Setwise, {"top": 3}),
         (Pairwise, {}),
-        (Pointwise, {}),
-        (Pointwise, {"documents_per_call": 1}),
     ]
     made = [provider.make(kind, "http://127.0.0.1:9", **changed) for kind, changed in settings]
     assert len({str(reranker.identity()) for reranker in made}) == len(made)

@@ -8,8 +8,8 @@ import pytest
 
 from rerank_eval.dry_run import estimate_calls
 from rerank_eval.errors import ProviderBusyError, RefusedError
-from rerank_eval.kept import read_kept, summarise_kept
 from rerank_eval.runner import EvaluationStoppedError
+from rerank_eval.store.kept import read_kept, summarise_kept
 from tests.batch_runs import DATASET, NUM, deepest, make, run, settings_for
 from tests.batch_server import BatchServer, Rows, errored, first, is_create, is_fetch, is_look
 from tests.fakes import FixedRetriever
@@ -94,9 +94,17 @@ def test_a_failed_look_loses_nothing(which: Any, fault: Behaviour, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "fault", [Behaviour(500, {}), Behaviour(529, {}), Behaviour(content=b"<html>"), Behaviour(content={"id": "../x"})]
+    ("fault", "words"),
+    [
+        (Behaviour(500, {}), "answered 500"),
+        (Behaviour(529, {}), "answered 529"),
+        (Behaviour(429, {}, RETRY), "answered 429"),
+        (Behaviour(drop=True), "connection"),
+        (Behaviour(content=b"<html>"), "no JSON"),
+        (Behaviour(content={"id": "../x"}), "a batch without an id"),
+    ],
 )
-def test_a_batch_that_is_not_taken_is_sent_again(fault: Behaviour, tmp_path: Path) -> None:
+def test_a_batch_that_is_not_taken_is_sent_again_and_counts_once(fault: Behaviour, words: str, tmp_path: Path) -> None:
     with BatchServer(first(is_create, fault)) as server:
         found = run(make(server), tmp_path)
     assert found.status == "complete"
@@ -104,6 +112,26 @@ def test_a_batch_that_is_not_taken_is_sent_again(fault: Behaviour, tmp_path: Pat
     usage = deepest(found).usage
     assert usage is not None
     assert usage["retries"] == NUM
+    (said,) = [warning for warning in found.warnings if "of this run failed" in warning]
+    assert said.startswith("anthropic: 1 attempts of this run failed: 1 x ")
+    assert words in said
+    assert said.endswith(", sending a batch")
+
+
+@pytest.mark.parametrize(
+    ("which", "words"),
+    [
+        (is_create, r"has no batches \(batch\.queries\) beside http\S*/v1/messages \(404"),
+        (is_look, r"has no batch 'msgbatch_0' \(404"),
+        (is_fetch, r"has no results of the batch 'msgbatch_0' \(404"),
+    ],
+)
+def test_what_is_not_there_is_named(which: Any, words: str, tmp_path: Path) -> None:
+    with (
+        BatchServer(first(which, Behaviour(404, {}))) as server,
+        pytest.raises(EvaluationStoppedError, match=f"anthropic {words}"),
+    ):
+        run(make(server), tmp_path)
 
 
 def stop(server: BatchServer, tmp_path: Path, **changes: Any) -> EvaluationStoppedError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rerank_eval.arguments import Parser
 from rerank_eval.errors import ConfigError, NotEvaluableError
-from rerank_eval.kept import KeptRow, Kind, find_page_fault, read_kept, summarise_kept
+from rerank_eval.store.kept import KeptRow, Kind, find_page_fault, read_kept, summarise_kept
 
 _FILE = Path("experiments/store.sqlite")
 _KINDS: Mapping[Kind, str] = {"calls": "answers of paid calls", "answers": "scores"}

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, KeptAnswers, call_key, read_batch
+from rerank_eval.clock import Clock
 from rerank_eval.errors import RerankerError
-from rerank_eval.types import Usage
+from rerank_eval.types import NO_USAGE, Usage
 
 
 class Asked(NamedTuple):
@@ -17,7 +18,7 @@ class Asked(NamedTuple):
     """
 
     num_kept: int = 0
-    usage: Usage = Usage(calls=0, input_tokens=0, output_tokens=0, search_units=0)
+    usage: Usage = NO_USAGE
     usd: float | None = 0.0
     is_whole: bool = True
 
@@ -29,11 +30,14 @@ class DryCalls:
     output tokens are the most that an answer may have. No retry is counted, since none is expected.
     """
 
-    def __init__(self, kept: KeptAnswers | None, prices: Prices, keeps: bool = True) -> None:
+    def __init__(
+        self, kept: KeptAnswers | None, prices: Prices, keeps: bool = True, clock: Clock | None = None
+    ) -> None:
         """Take the answers that are kept, None for none yet, the prices, and whether a run would keep what it is answered."""
         self._keeps = keeps
         self._kept = kept
         self._prices = prices
+        self._clock = clock or Clock()
         self._seen: set[str] = set()
         self._estimates = Estimates(kept)
         self._models: set[tuple[str, str]] = set()
@@ -84,6 +88,7 @@ class DryCalls:
         self._models.add((endpoint.provider, endpoint.model))
         estimate = self._estimates.correct(endpoint, endpoint.estimate(body))
         before = self._asked
-        cost = self._prices.usd(endpoint.billed_as(endpoint.asks_in_batches), endpoint.model, estimate)
+        today = self._clock.utc().date()
+        cost = self._prices.usd(endpoint.billed_as(endpoint.asks_in_batches), endpoint.model, estimate, today)
         usd = None if before.usd is None or cost is None else before.usd + cost
         self._asked = before._replace(usage=before.usage + estimate, usd=usd)

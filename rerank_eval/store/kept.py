@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rerank_eval.errors import DataError
-from rerank_eval.store import TABLES, checksum_of
+from rerank_eval.store.store import TABLES, checksum_of
 
 Kind = Literal["calls", "answers"]
 

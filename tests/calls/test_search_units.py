@@ -17,7 +17,7 @@ from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset
 from tests.fakes import SYLLABLES, FixedRetriever, make_dataset
 from tests.fault_server import FaultServer, rerank_answer
-from tests.test_dry_run import count_wordpieces
+from tests.wordpieces import count_wordpieces
 
 DEPTH = 250
 PRICE_USD = 2.50 / 1000

@@ -1,0 +1,15 @@
+"""Settings that are integers, checked in one way."""
+
+from rerank_eval.errors import ConfigError
+
+
+def check_integer(name: str, value: object, least: int, may_be_none: bool = False) -> None:
+    """Check a setting; a boolean is no integer.
+
+    Raises:
+        ConfigError: it is something else, or below `least`.
+    """
+    if value is None and may_be_none:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} is {value!r}; it must be an integer of at least {least}")
