@@ -79,10 +79,14 @@ class Budget:
             spent = self._spent
             self._spent = spent._replace(answers=spent.answers + 1, usd=_add(spent.usd, cost))
 
-    def lose(self, reserved: float) -> None:
+    def lose(self, endpoint: Endpoint, reserved: float) -> None:
         """Note an attempt without an answer that may have been billed: what was set aside counts for good."""
+        provider = endpoint.billed_as(endpoint.asks_in_batches)
+        most = reserved or self._prices.usd(
+            provider, endpoint.model, Usage(), self._today()
+        )  # free, or without a price
         with self._lock:
-            spent, most = self._spent, reserved or None  # nothing is set aside for what has no price
+            spent = self._spent
             self._spent = spent._replace(
                 unanswered=spent.unanswered + 1, unanswered_usd=_add(spent.unanswered_usd, most)
             )
