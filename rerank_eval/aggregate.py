@@ -69,7 +69,9 @@ def aggregate(
                 judged_at_10=_mean(
                     [value for query_id, value in values[depth].get(JUDGED, {}).items() if runs[depth][query_id]]
                 ),
-                **(_describe_answers(answers, dataset, first_stage, depth, prices or Prices()) if depth else {}),
+                **(
+                    _describe_answers(system, answers, dataset, first_stage, depth, prices or Prices()) if depth else {}
+                ),
                 losses=_losses(bounds, evaluation, answers, depth, runs[depth], values[depth]) if depth else {},
                 **_describe_latency(
                     own_samples, first_stage_samples, depth, "measured" if system.calls is None else "recorded"
@@ -151,9 +153,9 @@ def measure_result(interval: Interval | None, difference: Interval | None) -> Me
 
 
 def _describe_answers(
-    answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
+    system: System, answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
 ) -> dict[str, Any]:
-    """Return what `DepthResult` says of the answers themselves."""
+    """Return what `DepthResult` says of the answers themselves; who asks no provider owes none."""
     found = [scores for query in dataset.queries if (scores := answers.at(depth, query.query_id)) is not None]
     num_pairs = sum(len(scores.values) for scores in found)
     marks = [scores.truncated for scores in found if scores.values]
@@ -163,10 +165,9 @@ def _describe_answers(
     }
     asked = depth in answers.asked_depths
     usage = sum_usage([scores.usage for scores in found if scores.values]) if asked else None
+    usd = 0.0 if system.calls is None else cost_usd(prices, [call for scores in found for call in scores.calls])
     return {
-        "usage": None
-        if usage is None
-        else usage | {"usd": cost_usd(prices, [call for scores in found for call in scores.calls])},
+        "usage": None if usage is None else usage | {"usd": usd},
         "failures": len(failed),
         "reliability": _reliability(len(failed), len(failed) + len(found), usage),
         "repairs": sum(scores.usage.repairs for scores in found) if asked else None,
@@ -195,7 +196,7 @@ def sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
 def _describe_latency(
     samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int, source: str
 ) -> dict[str, Any]:
-    """Return the reranker's latency at a depth, and the sum with the first stage's, query by query and repetition by repetition."""
+    """Return the reranker's latency at a depth, and the sum with the first stage's, over the queries and repetitions that have both."""
     if depth == 0:
         return {"latency": None, "total_latency": as_json(summarise(first_stage_samples))}
     own = [sample for sample in samples if sample.depth == depth]
@@ -207,7 +208,7 @@ def _describe_latency(
     ]
     return {
         "latency": as_json(summarise(own), source),
-        "total_latency": as_json(summarise(total), source) if len(total) == len(own) else None,
+        "total_latency": as_json(summarise(total), source),
     }
 
 

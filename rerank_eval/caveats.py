@@ -173,7 +173,7 @@ def _about_system(system: SystemResult, num_queries: int) -> list[str]:
     if deepest.truncated_pairs:
         share = deepest.truncated_pairs / deepest.num_pairs
         warnings.append(
-            f"{system.name}: {deepest.truncated_pairs} of {deepest.num_pairs} pairs ({share:.1%}) are longer than the model reads"
+            f"{system.name}: {deepest.truncated_pairs} of {deepest.num_pairs} pairs ({share:.1%}) were cut, and not shown whole to the model"
         )
     if deepest.tie_rate:
         warnings.append(

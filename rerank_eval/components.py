@@ -8,7 +8,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typeguard
 
@@ -58,7 +58,16 @@ def _check_type(value: object, annotation: Any, where: str) -> None:
             forward_ref_policy=typeguard.ForwardRefPolicy.IGNORE,
         )
     except typeguard.TypeCheckError as error:
-        raise ConfigError(f"{where} is {value!r}; it must be {inspect.formatannotation(annotation)}") from error
+        raise ConfigError(_wrong_type(value, annotation, where)) from error
+    kinds = get_args(annotation) or (annotation,)
+    if isinstance(value, bool) and {int, float} & set(kinds) and not {bool, object, Any} & set(kinds):
+        raise ConfigError(
+            _wrong_type(value, annotation, where)
+        )  # to Python true is the integer 1, to the user it is a slip
+
+
+def _wrong_type(value: object, annotation: Any, where: str) -> str:
+    return f"{where} is {value!r}; it must be {inspect.formatannotation(annotation)}"
 
 
 def make_component(component: object, where: str, **offered: object) -> Any:

@@ -106,7 +106,7 @@ def test_usage_is_summed_and_one_unknown_makes_the_sum_unknown() -> None:
         "repairs": 0,
         "fallbacks": 0,
         "refusals": 0,
-        "usd": None,
+        "usd": 0.0,
     }
     assert depths[2].usage is None  # part of what depth 5 took, and not known apart
 
@@ -150,7 +150,11 @@ def test_repetitions_are_added_to_the_first_stage_one_by_one() -> None:
     assert total is not None
     assert (total["count"], total["mean_ms"]) == (2 * len(queries), pytest.approx(16.5))
     lacking = aggregate(prepared(5), find_bounds(prepared(5)), System("x", Hashed()), all_answered(), own, first[:-1])
-    assert depth_results(lacking)[5].total_latency is None
+    fewer = depth_results(lacking)[5].total_latency
+    assert fewer is not None
+    assert fewer["count"] == 2 * len(queries) - 1
+    without = aggregate(prepared(5), find_bounds(prepared(5)), System("x", Hashed()), all_answered(), own, [])
+    assert depth_results(without)[5].total_latency is None
 
 
 def test_samples_of_another_system_are_not_counted() -> None:

@@ -242,6 +242,19 @@ def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, mon
     assert not any(b"planted-4f1c9d2e7a" in content for content in contents)
 
 
+def test_the_total_latency_is_over_the_queries_that_were_timed_with_the_first_stage(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, latency=LatencySettings(queries=2, warmup=0))
+    with FaultServer() as server:
+        result = evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings)
+    latency, total = result.systems[0].depths[-1].latency, result.systems[0].depths[-1].total_latency
+    assert latency is not None
+    assert total is not None
+    assert (latency["count"], total["count"], total["source"]) == (6, 2, "recorded")
+    by_query = {(sample.query_id, sample.depth): sample.nanoseconds / 1e6 for sample in result.latency}
+    both = [by_query[query, 6] + by_query[query, 0] for query, depth in by_query if depth == 0]
+    assert total["mean_ms"] == pytest.approx(sum(both) / 2)
+
+
 def test_a_composite_costs_what_the_calls_of_all_its_parts_cost_and_its_latency_is_that_of_its_calls(
     tmp_path: Path,
 ) -> None:

@@ -158,7 +158,9 @@ def test_truncated_pairs_are_counted_with_their_share() -> None:
         def score(self, request: Request) -> Scores:
             return replace(super().score(request), truncated=[True] + [False] * 4)
 
-    assert list(result(reranker=Short()).warnings) == ["hashed: 6 of 30 pairs (20.0%) are longer than the model reads"]
+    assert list(result(reranker=Short()).warnings) == [
+        "hashed: 6 of 30 pairs (20.0%) were cut, and not shown whole to the model"
+    ]
 
 
 def test_ties_are_counted() -> None:

@@ -17,7 +17,7 @@ from rerank_eval.errors import ConfigError, DataError, NotCachedError
 not_callable = 3
 
 class MyReranker:
-    def __init__(self, size: int, model: str = "small") -> None:
+    def __init__(self, size: int, model: str = "small", share: float | None = None, either: bool | int = 0) -> None:
         Path("made").touch()
         self.size, self.model = size, model
 
@@ -53,6 +53,10 @@ def test_a_class_of_the_users_own_is_checked_without_being_made(module: str) -> 
     made = make_component(component, "rerankers.mine")
     assert (made.size, made.model) == (3, "small")
     assert component == {"_target_": f"{module}.MyReranker", "size": 3}
+
+
+def test_true_is_no_number_but_a_setting_that_may_be_either(module: str) -> None:
+    check_component({"_target_": f"{module}.MyReranker", "size": 3, "share": 1, "either": True}, "rerankers.mine")
 
 
 def test_a_target_that_takes_any_setting_or_tells_nothing_about_them_passes(module: str) -> None:
@@ -92,6 +96,9 @@ def test_a_target_that_is_not_there_is_named_with_the_nearest(module: str, targe
         ({"size": 3, "modell": "x"}, r"^rerankers\.mine has no setting 'modell': did you mean model\?$"),
         ({"model": "x"}, r"^rerankers\.mine: missing a required argument: 'size'$"),
         ({"size": 3, "self": 1}, r"^rerankers\.mine has no setting 'self'"),
+        ({"size": "3"}, r"^rerankers\.mine\.size is '3'; it must be int$"),
+        ({"size": True}, r"^rerankers\.mine\.size is True; it must be int$"),
+        ({"size": 3, "share": False}, r"^rerankers\.mine\.share is False; it must be float \| None$"),
     ],
 )
 def test_a_wrong_setting_is_named(module: str, settings: dict[str, object], message: str) -> None:

@@ -15,6 +15,7 @@ from rerank_eval.calls.settings import BatchSettings
 from rerank_eval.calls.types import AttemptFailedError, BatchState, Body, Outcome, Reply
 from rerank_eval.errors import shortened
 
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"(\w+)"')
 _BYTES_PER_TOKEN, _BYTES_AROUND = 8, 2048
 """Of a result: more than what one has, so that those of a batch are not too long for one reply."""
 _STATUS = {
@@ -84,8 +85,13 @@ class ClaudeBatches:
                 continue
             try:
                 row = json.loads(line)
-            except (ValueError, RecursionError):
+            except ValueError:
                 row = None
+            except (
+                RecursionError
+            ):  # of this row only the question is known; the others of the batch are not lost with it
+                found = _CUSTOM_ID.search(line)
+                row = None if found is None else {"custom_id": found[1].decode()}
             key = find(row, "custom_id")
             if not isinstance(key, str):
                 raise AttemptFailedError("the results of a batch are no results, or cut off")

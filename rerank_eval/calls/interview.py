@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from rerank_eval.calls.chat import Chat, Prompt, Schema
 from rerank_eval.calls.prompt_file import PromptFile
+from rerank_eval.calls.retry import TooLongError
 from rerank_eval.calls.types import Calls
 from rerank_eval.types import CallTiming, Usage
 
@@ -27,9 +28,10 @@ class Interview:
     def ask(
         self, items: Sequence[int], schema: Schema, read: Callable[[Mapping[str, Any]], T | None], answer_tokens: int
     ) -> T | None:
-        """Return what `read` makes of the answer about these candidates, in this order; None if it is of no use twice.
+        """Return what `read` makes of the answer about these candidates, in this order; None if it is of no use twice, or they are too long.
 
-        The second question is the same; a model does not answer it with the same words. What was asked before is known.
+        The second question is the same; a model does not answer it with the same words. What was asked before is known, also of other
+        candidates with the same texts: `read`, which is called once an answer, returns places in the question, not candidates.
         """
         prompt = self._prompt.fill(self._query, [self._texts[item] for item in items])
         if prompt not in self._known:
@@ -42,7 +44,11 @@ class Interview:
     ) -> T | None:
         body = self._chat.make_body(prompt, schema, answer_tokens)
         for sample in (0, 1):
-            answer = self._calls.ask(self._chat.endpoint, body, self._chat.read, sample)
+            try:
+                answer = self._calls.ask(self._chat.endpoint, body, self._chat.read, sample)
+            except TooLongError:  # and would be once more
+                self._usages.append(Usage(calls=1, input_tokens=0, output_tokens=0, cached_tokens=0))
+                break
             self._usages.append(answer.usage)
             self.timings.append(answer.timing)
             said = self._chat.read(answer.body)

@@ -10,7 +10,8 @@ from rerank_eval.errors import ConfigError
 
 OWN = Path(__file__).parents[1] / "prompts"
 _PLACES = ("{query}", "{documents}", "{count}", "{key}")
-_RULE = re.compile(r"^---$", re.MULTILINE)
+_RULE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_LONGEST = 1_000_000
 
 
 class PromptFile:
@@ -21,14 +22,14 @@ class PromptFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Read the file.
+        """Read the file, with or without BOM.
 
         Raises:
-            ConfigError: it cannot be read, or has not {query} and {documents} once each in what is asked and never in what is told.
+            ConfigError: it cannot be read, is no regular file, has more than a million characters, or has not {query} and {documents} once each in what is asked and never in what is told.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, TypeError) as error:
+            text = _read(Path(path))
+        except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"the prompt {path} cannot be read: {error}") from error
         parts = _RULE.split(text, maxsplit=1)
         self._system, self._user = ("", *parts)[-2:]
@@ -51,6 +52,17 @@ class PromptFile:
             return re.sub(pattern, lambda place: filling[place[0]], template).strip()
 
         return Prompt(filled(self._system), filled(self._user))
+
+
+def _read(path: Path) -> str:
+    """Return the text of a regular file; opening a pipe would wait for ever, and a device may never end."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
+    with path.open(encoding="utf-8-sig") as file:
+        text = file.read(_LONGEST + 1)
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST:,} characters")
+    return text
 
 
 def draw_key(query: str, documents: Sequence[str]) -> str:

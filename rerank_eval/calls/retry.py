@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ _FIRST_WAIT_S = 0.5
 _KEY_REFUSED = (401, 402, 403, 498)
 _MODEL_UNKNOWN = (404, 410)
 _TRY_AGAIN = (408, 409, 429)
+_TOO_LONG_STATUS = 413
+_TOO_LONG = re.compile(r"prompt is too long|context[ _](length|limit|size|window)|maximum model length", re.IGNORECASE)
+"""What Anthropic, OpenAI, vLLM and llama.cpp say with status 400 of a prompt that is longer than the model takes."""
+_DEEPEST = 100
+"""Levels of lists and objects in a reply; a rerank answer has four, a chat's message about six."""
 
 
 class TryAgainError(Exception):
@@ -40,18 +46,23 @@ class NotAcceptedError(RerankerError):
     """The provider refuses this request as such."""
 
 
+class TooLongError(NotAcceptedError):
+    """The provider refuses this request because it is longer than the model takes; it is not billed."""
+
+
 def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | None = None) -> Any:
     """Return the decoded JSON of a reply; `asked` is what was asked for where that is not the model.
 
     Raises:
-        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON.
+        TryAgainError: 408, 409, 429, 5xx, or a body that is no JSON, or JSON of more than 100 levels.
         RefusedError: the key, the model or the address is wrong, or what was asked for is not there.
         ProviderBusyError: the provider asks for a longer wait than the settings allow.
+        TooLongError: 413, or another status with words that say so.
         NotAcceptedError: any other status.
     """
     if 200 <= reply.status < 300:
         try:
-            return json.loads(reply.content)
+            return _decode(reply.content)
         except (ValueError, RecursionError):
             kind = reply.headers.get("content-type", "no content type")
             fault = f"answered {reply.status} with what is no JSON ({len(reply.content)} bytes, {shortened(kind, 40)})"
@@ -68,6 +79,25 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | Non
     raise TryAgainError(fault, wait_s)
 
 
+def _decode(content: bytes) -> Any:
+    """Return the decoded JSON.
+
+    Raises:
+        ValueError, RecursionError: it is none, or so deep that not everything that handles it, such as what keeps it, could.
+    """
+    decoded = json.loads(content)
+    level = [decoded]
+    for _ in range(_DEEPEST):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return decoded
+    raise ValueError(f"more than {_DEEPEST} levels deep")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
 def _refusal(endpoint: Endpoint, reply: Reply, asked: str | None) -> Exception:
     said = f"{reply.status}: {_message(reply.content)}"
     if reply.status in _KEY_REFUSED:
@@ -82,6 +112,8 @@ def _refusal(endpoint: Endpoint, reply: Reply, asked: str | None) -> Exception:
         return RefusedError(f"{endpoint.provider} has no {asked} ({said})")
     if reply.status < 400:
         return RefusedError(f"{endpoint.url} sends elsewhere ({reply.status}); set the address it names itself")
+    if reply.status == _TOO_LONG_STATUS or _TOO_LONG.search(said):
+        return TooLongError(f"a request to {endpoint.provider} is too long ({said}); show fewer or shorter documents")
     return NotAcceptedError(f"{endpoint.provider} does not accept the request ({said})")
 
 

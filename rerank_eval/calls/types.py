@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -197,9 +197,9 @@ class Answer:
         )
 
     def encode(self) -> str:
-        """Return the answer as JSON, whole."""
-        fields = {name: value for name, value in asdict(self).items() if name not in ("reused", "provider", "model")}
-        return json.dumps(fields, ensure_ascii=False)
+        """Return the answer as JSON, whole; in ASCII, since a text may have half of a surrogate pair, which UTF-8 cannot hold."""
+        kept = [part.name for part in fields(self) if part.name not in ("reused", "provider", "model")]
+        return json.dumps({name: getattr(self, name) for name in kept} | {"usage": asdict(self.usage)})
 
     @classmethod
     def decode(cls, text: str) -> "Answer":
@@ -208,9 +208,9 @@ class Answer:
         Raises:
             ValueError, TypeError, KeyError: it is none.
         """
-        fields = json.loads(text)
-        attempts = tuple(Attempt(*attempt) for attempt in fields.pop("attempts"))
-        return cls(**fields | {"attempts": attempts, "usage": Usage(**fields["usage"]), "reused": True})
+        kept = json.loads(text)
+        attempts = tuple(Attempt(*attempt) for attempt in kept.pop("attempts"))
+        return cls(**kept | {"attempts": attempts, "usage": Usage(**kept["usage"]), "reused": True})
 
 
 class Calls(Protocol):

@@ -130,7 +130,10 @@ def _mean(values: Mapping[str, float], query_ids: Sequence[str]) -> float:
 def _judge_latency(
     baseline: RecordedResult, candidate: RecordedResult, limit: float | None, seed: int
 ) -> tuple[list[LatencyRow], list[str]]:
-    """Return the rows, and notes on what could not be compared."""
+    """Return the rows, and notes on what could not be compared.
+
+    A place that has no latency in either result, as one at which a provider was not asked by itself, is only noted.
+    """
     if limit is None:
         return [], []
     if baseline.hardware != candidate.hardware:
@@ -138,11 +141,14 @@ def _judge_latency(
         return [], [
             f"latency not compared: measured on other hardware (baseline {machines[0]}, candidate {machines[1]})"
         ]
-    rows, without = [], []
+    rows, without, in_neither = [], [], []
     for system in baseline.systems:
         for depth in (depth.depth for depth in system.depths if depth.depth):
             place = (system.name, depth)
             before, after = (_by_query(result.samples.get(place, {})) for result in (baseline, candidate))
+            if not before and not after:
+                in_neither.append(name_place(*place))
+                continue
             common = sorted(before.keys() & after.keys())
             if len(common) < 2:
                 without.append(name_place(*place))
@@ -156,7 +162,11 @@ def _judge_latency(
             f"latency cannot be compared, for want of two queries timed in both results: {'; '.join(without)}; set latency.queries=20, "
             "or leave out --max-latency-ratio"
         )
-    return rows, []
+    if not rows:
+        raise NotEvaluableError(
+            "neither result has a latency to compare; set latency.queries=20, or leave out --max-latency-ratio"
+        )
+    return rows, [f"latency not compared, as neither result has one: {'; '.join(in_neither)}"] if in_neither else []
 
 
 def _by_query(samples: Mapping[tuple[str, int], int]) -> dict[str, list[float]]:

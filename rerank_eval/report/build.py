@@ -120,6 +120,7 @@ class _Draft:
         self.series = [replace(series, knees=knees[series.index]) for series in self.series]
         result, measures = self.results[0], self.results[0].measures
         points = self.choices().places()
+        is_paid = any(usd_of(point) for point in points.values())
         same_hardware = len({series.hardware for series in self.series}) == 1
         changes = [
             change
@@ -133,7 +134,7 @@ class _Draft:
             num_queries=int(result.dataset["num_queries"]),
             series=self.series,
             fronts={name: find_front(points, name, p95_of) if same_hardware else [] for name in measures},
-            cost_fronts={name: find_front(points, name, usd_of) for name in measures},
+            cost_fronts={name: find_front(points, name, usd_of) if is_paid else [] for name in measures},
             same_hardware=same_hardware,
             changes=changes,
             warnings=[*warn(self.results, self.series, same_hardware), *self._warnings],

@@ -36,7 +36,7 @@ class Plot(NamedTuple):
     """A figure with what it shows in words.
 
     `name` may name a file; `marks` maps the id of a drawn group -> a line of details for each of its marks, in drawing order.
-    Ids begin with `s<index>.` for what belongs to a system.
+    Ids begin with `s<index>.` for what belongs to a system. `caveat` is the end of `alt` that no shorter caption may lack.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Plot(NamedTuple):
     alt: str
     figure: "Figure"
     marks: Mapping[str, Sequence[str]]
+    caveat: str = ""
 
 
 class LossPart(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rerank_eval.paired import Difference
+from rerank_eval.report.formats import format_usd
 from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Series
 from rerank_eval.statistics import ALPHA, Interval
 
@@ -31,7 +32,7 @@ class Constraint:
 
     def allows(self, point: Point) -> bool:
         """Return whether a point is known to keep every limit; an unknown latency or cost does not."""
-        p95, usd = point.total_p95, 0.0 if point.depth == 0 else point.usd_per_1000  # nothing is paid for no reranking
+        p95, usd = point.total_p95, point.usd_per_1000
         if self.max_p95_ms is not None and (p95 is None or p95.value > self.max_p95_ms):
             return False
         return self.max_usd_per_1000 is None or (usd is not None and usd <= self.max_usd_per_1000)
@@ -141,10 +142,13 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
             f"{series.retriever} has {measure} {point.estimates[measure].mean:.3f}"
             for series, point in choices.first_stages
         )
-        return (
-            f"{where}, no reranker is better than the first stage beyond the noise: {first}; the highest mean is "
-            f"{best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_gain(best, measure)}."
+        best_series, best = _highest([*choices.first_stages, *choices.points], measure)
+        highest = (
+            f"the highest mean is {best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_gain(best, measure)}"
+            if best.depth
+            else "none has a higher mean"
         )
+        return f"{where}, no reranker is better than the first stage beyond the noise: {first}; {highest}."
     series, point = chosen
     is_within = _is_within_noise(point, measure)
     why = "the cheapest choice within the noise of the best" if is_within else "the best that beats its first stage"
@@ -180,15 +184,15 @@ def answer_constraint(dataset: DatasetReport, measure: str, constraint: Constrai
     if not fitting:
         known = [item for item in everything if p95_of(item[1]) is not None]
         least = min(known, key=lambda item: (p95_of(item[1]) or 0.0, item[0].index), default=None)
-        hint = "" if least is None else f" The fastest, {_named(*least)}, has{_price(least[1])}."
+        hint = "" if least is None else f" The fastest, {_named(*least)}, has{_price(least[1], constraint)}."
         return f"{dataset.name}: none fits within {constraint}.{hint}"
     series, point = max(fitting, key=lambda item: (item[1].estimates[measure].mean, -item[1].depth, -item[0].index))
-    text = f"{dataset.name}: the highest mean within {constraint} is {measure} {point.estimates[measure].mean:.3f}, {_named(series, point)}, with{_price(point)}."
+    text = f"{dataset.name}: the highest mean within {constraint} is {measure} {point.estimates[measure].mean:.3f}, {_named(series, point)}, with{_price(point, constraint)}."
     better = [item for item in outside if item[1].estimates[measure].mean > point.estimates[measure].mean]
     if better:
         key = p95_of if constraint.max_p95_ms is not None else usd_of
         following = min(better, key=lambda item: (key(item[1]) is None, key(item[1]) or 0.0, item[0].index))
-        text += f" The next higher, {_named(*following)}, is {following[1].estimates[measure].mean:.3f} with{_price(following[1])}."
+        text += f" The next higher, {_named(*following)}, is {following[1].estimates[measure].mean:.3f} with{_price(following[1], constraint)}."
     return text
 
 
@@ -217,9 +221,18 @@ def _named(series: Series, point: Point) -> str:
     return f"{series.label} at depth {point.depth}" if point.depth else f"{series.retriever} alone"
 
 
-def _price(point: Point) -> str:
-    p95 = " an unknown p95" if point.total_p95 is None else f" p95 {_milliseconds(point.total_p95.value)}"
-    return p95 if point.usd_per_1000 is None else f"{p95} and {point.usd_per_1000:.2f} USD per 1000 queries"
+def _price(point: Point, constraint: Constraint) -> str:
+    """Return latency and cost; what is unknown, or free, only where there is a limit to it."""
+    prices = []
+    if point.total_p95 is not None:
+        prices.append(f"p95 {_milliseconds(point.total_p95.value)}")
+    elif constraint.max_p95_ms is not None:
+        prices.append("an unknown p95")
+    if point.usd_per_1000 or (point.usd_per_1000 == 0 and constraint.max_usd_per_1000 is not None):
+        prices.append(f"{format_usd(point.usd_per_1000)} USD per 1000 queries")
+    elif constraint.max_usd_per_1000 is not None:
+        prices.append("an unknown cost")
+    return f" {' and '.join(prices)}"
 
 
 def _latency(point: Point) -> str:

@@ -114,10 +114,11 @@ def draw_latency(dataset: DatasetReport) -> Plot | None:
         panels[-1].set_xlabel("depth: candidates reranked  (mark: median; thick: middle half; thin: all samples)")
         marks |= add_legend(figure, systems, ())
     title, alt = f"Latency of the rerankers alone, {dataset.name}", describe_latency(dataset)
+    caveat = ""
     if len(groups) > 1:
         title += f" ({len(groups)} machines, a panel each)"
-        alt += " The latencies come from different machines and do not compare between panels."
-    return Plot(make_name("latency", dataset), title, alt, figure, marks)
+        caveat = "The latencies come from different machines and do not compare between panels."
+    return Plot(make_name("latency", dataset), title, f"{alt} {caveat}".rstrip(), figure, marks, caveat)
 
 
 def _draw_distributions(

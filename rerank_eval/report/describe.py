@@ -1,7 +1,7 @@
 """Single values of a result as the report shows them: a point, a run, the warnings."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -39,7 +39,7 @@ def make_point(
     """
     total = depth.total_latency if total_from == "total_latency" else depth.latency
     num_answered = min(measure.num_queries for measure in depth.measures.values())
-    usd = (depth.usage or {}).get("usd")
+    usd = _cost(system, depth)
     return Point(
         depth=depth.depth,
         num_queries=num_answered,
@@ -154,12 +154,35 @@ def warn(results: Sequence[RecordedResult], series: Sequence[Series], same_hardw
         warnings.append(
             "latencies come from runs at different times: what else the machine did may differ more than the systems do"
         )
-    too_few = [found.label for found in series if any(p.own_samples_ms and p.own_p95 is None for p in found.points)]
-    if too_few:
-        warnings.append(
-            f"latency: too few timed queries for a p95 of {', '.join(too_few)}; set latency.queries={FEWEST_FOR_P95} or more"
-        )
-    return warnings
+    return [*warnings, *_warn_of_few_samples(results, series)]
+
+
+def _warn_of_few_samples(results: Sequence[RecordedResult], series: Sequence[Series]) -> Iterator[str]:
+    """Yield whose p95 is lacking; what was recorded does not depend on how many queries the latency pass times."""
+    recorded = {
+        (str(result.provenance["started"]), system.name)
+        for result in results
+        for system in result.systems
+        if any((depth.latency or {}).get("source") == "recorded" for depth in system.depths)
+    }
+    timed, asked = [], []
+    for found in series:
+        is_own = any(point.own_samples_ms and point.own_p95 is None for point in found.points)
+        if is_own and (found.started, found.system) in recorded:
+            asked.append(found.label)
+        elif is_own or any(point.total_p50 is not None and point.total_p95 is None for point in found.points):
+            timed.append(found.label)
+    if timed:
+        yield f"latency: too few timed queries for a p95 of {', '.join(timed)}; set latency.queries={FEWEST_FOR_P95} or more"
+    if asked:
+        yield f"latency: too few queries with a recorded latency for a p95 of {', '.join(asked)}; it needs {FEWEST_FOR_P95}"
+
+
+def _cost(system: SystemResult, depth: DepthResult) -> float | None:
+    """Return what all queries of a depth cost; nothing at depth 0, and nowhere if the largest depth costs nothing."""
+    if depth.depth == 0 or (system.depths[-1].usage or {}).get("usd") == 0:
+        return 0.0
+    return (depth.usage or {}).get("usd")
 
 
 def _percentile(latency: Mapping[str, object] | None, name: str) -> Milliseconds | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.report.drawings import Drawing, draw_report
 from rerank_eval.report.html_changes import ChangeView, make_changes
-from rerank_eval.report.html_context import make_context_table
+from rerank_eval.report.html_context import make_chain_table, make_context_table
 from rerank_eval.report.html_reliability import make_reliability_table, make_stability_table
 from rerank_eval.report.html_tables import (
     TableView,
@@ -215,6 +215,7 @@ def _view_dataset(
         costs=make_cost_table(dataset, labels),
         answers=[
             ("Answers from reranked context", make_context_table(dataset, labels)),
+            ("What the answers took", make_chain_table(dataset, labels)),
             ("Reliability per system and depth", make_reliability_table(dataset, labels)),
             *(
                 ("Stability per system and depth", make_stability_table(dataset, measure, labels))

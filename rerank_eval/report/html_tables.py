@@ -158,8 +158,9 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
         f"Latency and cost on {dataset.name} per system and depth; lower is better",
         headings,
         rows,
-        "Own is the reranker alone, total includes the first stage. A bound is n/a where the samples are too few for it; cost, per 1,000 queries, is n/a "
-        f"where no price is known.{machines}",
+        "Own is the reranker alone, total includes the first stage. A bound is n/a where the samples are too few for it. "
+        "Cost is what providers are paid: 0 where none is asked (machine time is not counted), n/a where no price is known, or where one was "
+        f"not asked at that depth by itself.{machines}",
     )
 
 

@@ -50,7 +50,10 @@ class ContextAnswers:
 
 @dataclass(frozen=True)
 class Point:
-    """A system at one depth; depth 0 is the first stage alone."""
+    """A system at one depth; depth 0 is the first stage alone.
+
+    `usd_per_1000` is what providers get: 0 where none is asked, None where it is not known.
+    """
 
     depth: int
     num_queries: int
@@ -148,7 +151,8 @@ class MatrixCell(NamedTuple):
 class DatasetReport:
     """All that is shown of one dataset.
 
-    `fronts` maps measure -> the Pareto-optimal places for quality against total p95 latency; `cost_fronts` against cost.
+    `fronts` maps measure -> the Pareto-optimal places for quality against total p95 latency; `cost_fronts` against cost, none where
+    nothing is paid.
     Without judgments (`is_judged` is False) the estimates say how far rankings changed, and nothing is compared or chosen.
     Datasets that are `part_of` one collection count as one in an average. `same_hardware` is False where latencies come from several machines and are not on one axis.
     """

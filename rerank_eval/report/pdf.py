@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from rerank_eval.errors import MissingExtraError
+from rerank_eval.report.canvas import Plot
 from rerank_eval.report.cells import show
 from rerank_eval.report.drawings import Drawing, draw_report
 from rerank_eval.report.formats import shorten
@@ -160,9 +161,14 @@ def _describe_figure(drawing: Drawing) -> Content:
         "svg": to_svg(drawing.plot, text_as_paths=True),
         "title": break_text(drawing.plot.title),
         "alt": break_text(drawing.plot.alt),
-        "caption": break_text(_first_sentences(drawing.plot.alt)),
+        "caption": break_text(_make_caption(drawing.plot)),
         "width": round(float(width * scale), 1),
     }
+
+
+def _make_caption(plot: Plot) -> str:
+    """Return the first sentences of a figure's description, and what it must be read with."""
+    return f"{_first_sentences(plot.alt.removesuffix(plot.caveat).rstrip())} {plot.caveat}".rstrip()
 
 
 def _first_sentences(text: str) -> str:

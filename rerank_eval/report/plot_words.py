@@ -26,17 +26,15 @@ def describe_tradeoff(
     *,
     is_comparable: bool,
 ) -> str:
-    """Return the first stage, the best and the cheapest point, the front, and how many points are not drawn.
+    """Return the first stage, the best and the cheapest point, and the front.
 
     Where costs of different systems do not compare, none is called the cheapest.
     """
-    drawn, num_missing = [], 0
-    for series, point in _points(dataset):
-        cost = cost_of(point)
-        if cost is None or measure not in point.estimates:
-            num_missing += 1
-        else:
-            drawn.append((series, point, cost))
+    drawn = [
+        (series, point, cost)
+        for series, point in _points(dataset)
+        if measure in point.estimates and (cost := cost_of(point)) is not None
+    ]
     best = max(drawn, key=lambda item: item[1].estimates[measure].mean)
     cheapest = min(drawn, key=lambda item: item[2].value)
     sentences = [
@@ -52,11 +50,14 @@ def describe_tradeoff(
         )
     if front:
         sentences.append(f"On the Pareto front: {_enumerate(name_place(dataset, place) for place in front)}.")
-    if num_missing:
-        sentences.append(
-            f"Not drawn, because the value is unknown: {num_missing} of {num_missing + len(drawn)} points."
-        )
     return " ".join(sentences)
+
+
+def describe_missing(dataset: DatasetReport, is_drawn: Callable[[Point], bool]) -> str:
+    """Return how many points of rerankers are not drawn; nothing where all are."""
+    points = [point for _, point in _points(dataset)]
+    num_missing = sum(not is_drawn(point) for point in points)
+    return f"Not drawn, because the value is unknown: {num_missing} of {len(points)} points." if num_missing else ""
 
 
 def describe_depths(dataset: DatasetReport, measure: str) -> str:

@@ -140,7 +140,8 @@ def _dataset_tables(
         ],
         costs=make_table(
             f"costs-{name}",
-            f"Latency {on} in ms per query with 95% intervals, cost, and what qualifies the scores",
+            f"Latency {on} in ms per query with 95% intervals, what providers are paid (0 where none is asked; machine time is not counted), "
+            "and what qualifies the scores",
             [place.as_row() | _cost(place.point) for place in places],
             numbers=_COST_NUMBERS,
         ),

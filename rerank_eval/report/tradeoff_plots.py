@@ -1,7 +1,7 @@
 """Figures of what quality costs: a measure against latency, and against dollars."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rerank_eval.report.canvas import (
@@ -24,7 +24,7 @@ from rerank_eval.report.canvas import (
 from rerank_eval.report.depth_labels import DepthLabel, write_depths
 from rerank_eval.report.formats import format_latency_interval, format_milliseconds, format_usd
 from rerank_eval.report.model import DatasetReport, Milliseconds, Place, Point, Series
-from rerank_eval.report.plot_words import describe_tradeoff
+from rerank_eval.report.plot_words import describe_missing, describe_tradeoff
 from rerank_eval.report.selections import (
     SMALLEST,
     distinct_first_stages,
@@ -45,14 +45,15 @@ class _Cost:
     of: Callable[[Point], Milliseconds | None]
     write: Callable[[Milliseconds], str]
     label: str
+    smallest: float = SMALLEST
 
     def at(self, point: Point) -> Milliseconds:
         """Return the value at a point that has one, moved from zero to where a log axis can show it."""
         found = self.of(point)
         if found is None:
             raise ValueError("a point without this cost is not drawn")
-        low, high = (None if bound is None else max(bound, SMALLEST) for bound in (found.low, found.high))
-        return Milliseconds(max(found.value, SMALLEST), low, high)
+        low, high = (None if bound is None else max(bound, self.smallest) for bound in (found.low, found.high))
+        return Milliseconds(max(found.value, self.smallest), low, high)
 
 
 _LATENCY = _Cost(
@@ -63,7 +64,7 @@ _LATENCY = _Cost(
 _DOLLARS = _Cost(
     lambda point: None if point.usd_per_1000 is None else Milliseconds(point.usd_per_1000, None, None),
     lambda value: f"{format_usd(value.value)} US dollars per 1,000 queries",
-    "US dollars per 1,000 queries (log scale)",
+    "US dollars paid to providers per 1,000 queries (log scale)",
 )
 
 
@@ -79,10 +80,17 @@ def draw_quality_latency(dataset: DatasetReport, measure: str) -> Plot | None:
 
 
 def draw_cost(dataset: DatasetReport, measure: str) -> Plot | None:
-    """Return a measure against cost, for the systems whose cost is known."""
+    """Return a measure against what is paid to providers, where that is known; None where nothing is paid.
+
+    What is free is drawn left of what costs least, at a mark of its own.
+    """
+    paid = [point.usd_per_1000 for one in dataset.series for point in one.points if point.usd_per_1000]
+    if not paid:
+        return None
     front = dataset.cost_fronts.get(measure, ())
     name, title = make_name("cost", dataset, measure), f"{measure} against cost, {dataset.name}"
-    return _draw(dataset, measure, _DOLLARS, {"": dataset.series}, front, name, title)
+    cost = replace(_DOLLARS, smallest=min(paid) / 4)
+    return _draw(dataset, measure, cost, {"": dataset.series}, front, name, title, marks_zero=True)
 
 
 def _draw(
@@ -93,6 +101,8 @@ def _draw(
     front: Sequence[Place],
     name: str,
     title: str,
+    *,
+    marks_zero: bool = False,
 ) -> Plot | None:
     def is_drawn(point: Point) -> bool:
         return cost.of(point) is not None and measure in point.estimates
@@ -121,6 +131,8 @@ def _draw(
             set_log_limits(
                 axes, [bound for point in drawn_points(group) for bound in cost.at(point) if bound is not None], "x"
             )
+            if marks_zero:
+                _mark_zero(axes, cost.smallest)
             set_score_limits(axes, scores)
             _draw_front(axes, dataset, measure, cost, front)
             for one in group:
@@ -147,13 +159,21 @@ def _draw(
                 axes.set_title(f"machine {machine}", fontsize=9, loc="left")
         panels[-1].set_xlabel(cost.label)
         marks |= add_legend(figure, systems, keys)
+    caveat = describe_missing(dataset, is_drawn)
     alt = describe_tradeoff(dataset, measure, cost.of, cost.write, front, is_comparable=len(groups) == 1)
     if len(groups) > 1:
         title += f" ({len(groups)} machines, a panel each)"
-        alt += (
-            " The latencies come from different machines and do not compare between panels; there is no common front."
-        )
-    return Plot(name, title, alt, figure, marks)
+        caveat = (
+            f"{caveat} The latencies come from different machines and do not compare between panels; there is no common front."
+        ).lstrip()
+    return Plot(name, title, f"{alt} {caveat}".rstrip(), figure, marks, caveat)
+
+
+def _mark_zero(axes: "Axes", place: float) -> None:
+    """Name the place of zero on a log axis, and nothing between it and the least value above zero."""
+    ticks = [float(tick) for tick in axes.get_xticks() if tick > 2 * place]
+    if axes.get_xlim()[0] < place:
+        axes.set_xticks([place, *ticks], ["0", *(f"{tick:,.10g}" for tick in ticks)])
 
 
 def _draw_system(

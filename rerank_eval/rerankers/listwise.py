@@ -55,13 +55,14 @@ class Listwise(ChatReranker):
         """Return n for the best document, n - 1 for the next, … 1."""
 
         def order(items: Sequence[int]) -> Sequence[int]:
-            tokens = 64 + 8 * len(items)
-            found = interview.ask(items, _SCHEMA, lambda value: read_permutation(value, len(items)), tokens)
-            if found is None:
-                return items
-            if not found.is_whole:
-                interview.repaired()
-            return [items[number - 1] for number in found.numbers]
+            def read(value: Mapping[str, Any]) -> Permutation | None:
+                found = read_permutation(value, len(items))
+                if found is not None and not found.is_whole:
+                    interview.repaired()
+                return found
+
+            found = interview.ask(items, _SCHEMA, read, 64 + 8 * len(items))
+            return items if found is None else [items[number - 1] for number in found.numbers]
 
         window = self._window or max(num_documents, 2)
         return values_of_order(sort_by_windows(num_documents, order, window, self._stride, self._passes))

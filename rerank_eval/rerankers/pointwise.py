@@ -73,12 +73,14 @@ class Pointwise(ChatReranker):
         return [grade - _STEP * place for place, grade in enumerate(grades)]
 
     def _grade(self, interview: Interview, items: Sequence[int]) -> list[int]:
-        found = interview.ask(items, _SCHEMA, lambda value: read_grades(value, len(items)), 64 + 24 * len(items))
-        if found is None:
-            return [UNKNOWN] * len(items)
-        if None in found:
-            interview.repaired()
-        return [grade or 0 for grade in found]
+        def read(value: Mapping[str, Any]) -> list[int | None] | None:
+            found = read_grades(value, len(items))
+            if found is not None and None in found:
+                interview.repaired()
+            return found
+
+        found = interview.ask(items, _SCHEMA, read, 64 + 24 * len(items))
+        return [UNKNOWN] * len(items) if found is None else [grade or 0 for grade in found]
 
     def identity(self) -> Mapping[str, object]:
         """Return what `ChatReranker` does, and how many documents a question has."""

@@ -68,8 +68,9 @@ def ask_for_best(interview: Interview, items: Sequence[int]) -> int | None:
 
     def read(value: Mapping[str, Any]) -> int | None:
         best = value.get("best")
-        return items[best - 1] if type(best) is int and 1 <= best <= len(items) else None
+        return best if type(best) is int and 1 <= best <= len(items) else None
 
     numbers = {"type": "integer", "enum": list(range(1, len(items) + 1))}
     schema = {"type": "object", "properties": {"best": numbers}, "required": ["best"], "additionalProperties": False}
-    return interview.ask(items, schema, read, _ANSWER_TOKENS)
+    number = interview.ask(items, schema, read, _ANSWER_TOKENS)
+    return None if number is None else items[number - 1]

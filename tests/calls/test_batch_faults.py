@@ -13,7 +13,7 @@ from rerank_eval.store.kept import read_kept, summarise_kept
 from tests.batch_runs import DATASET, NUM, deepest, make, run, settings_for
 from tests.batch_server import BatchServer, Rows, errored, first, is_create, is_fetch, is_look
 from tests.fakes import FixedRetriever
-from tests.fault_server import Behaviour
+from tests.fault_server import Asked, Behaviour
 
 pytest.importorskip("anthropic")
 
@@ -51,6 +51,34 @@ def test_a_question_without_an_answer_is_asked_again_and_the_others_are_not(
     assert reliability is not None
     assert reliability.retry_rate == pytest.approx(1 / NUM)
     assert f"anthropic: 1 attempts of this run failed: 1 x {fault}" in found.warnings
+
+
+@pytest.mark.parametrize("extra", ["[" * 900 + "]" * 900, "[" * 5000 + "]" * 5000], ids=len)
+def test_a_result_that_is_too_deep_does_not_cost_the_whole_batch(extra: str, tmp_path: Path) -> None:
+    class DeepServer(BatchServer):
+        def right_answer(self, asked: Asked) -> Any:
+            answer = super().right_answer(asked)
+            return answer.replace(b'"msg_deep"', extra.encode()) if isinstance(answer, bytes) else answer
+
+    def deepen(row: dict[str, Any]) -> list[dict[str, Any]]:
+        message = {**row["result"]["message"], "id": "msg_deep"}
+        return [{**row, "result": {**row["result"], "message": message}}]
+
+    with DeepServer(change=change_one(deepen)) as server:
+        assert deepest(run(make(server), tmp_path)).failures == 0
+    assert [len(questions) for questions in server.questions] == [NUM, 1]
+
+
+def test_an_answer_with_half_of_a_character_is_kept(tmp_path: Path) -> None:
+    def spoil(rows: Rows, number: int) -> Rows:
+        return [
+            {**row, "result": {**row["result"], "message": {**row["result"]["message"], "x": "\ud83d"}}} for row in rows
+        ]
+
+    with BatchServer(change=spoil) as server:
+        for _ in range(2):
+            assert deepest(run(make(server), tmp_path)).failures == 0
+    assert len(server.questions) == 1
 
 
 def test_a_question_that_is_not_accepted_fails_its_query_only(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What becomes of each fault of a provider, through the real SDKs and the real HTTP client, with waits that take no time."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -12,6 +13,7 @@ from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.prices import Price, Prices, Unit
 from rerank_eval.errors import BudgetError, ProviderBusyError, RefusedError, RerankerError, RunStoppingError
 from rerank_eval.store import Store
+from rerank_eval.store.kept import read_kept
 from tests.clocks import SkippingClock
 from tests.endpoints import ENDPOINTS, KEY, KEY_ENV, MODEL, WAYS, Way
 from tests.fakes import make_request
@@ -42,6 +44,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
         Behaviour(content=b"not gzip", headers={"content-encoding": "gzip"}),
         Behaviour(content=b"\xff\xfe"),
         Behaviour(content=b"[" * 100_000),
+        Behaviour(content=b"[" * 900 + b"]" * 900),
     ],
     ids=lambda fault: f"{fault.status}-{fault.drop}-{fault.cut}-{str(fault.content)[:12]}-{list(fault.headers)}",
 )
@@ -184,6 +187,24 @@ def test_with_failures_at_random_the_scores_are_those_of_a_clean_run_and_nothing
     assert [scores.values for scores in again] == expected
     assert all(scores.calls[0].reused for scores in again)
     assert len(good) == len(set(good)) == 60
+
+
+@pytest.mark.parametrize(
+    "extra", [r'"\ud83d"', r'{"\udc00": 1}', "[" * 95 + "]" * 95, "1e999", "1" * 4000], ids=lambda x: x[:9]
+)
+def test_an_answer_is_kept_whatever_else_it_holds(extra: str, way: Way, tmp_path: Path) -> None:
+    """Half of a surrogate pair cannot be written in UTF-8, and a deep list not by everything that reads one."""
+
+    def behave(asked: Asked) -> Behaviour:
+        return Behaviour(content=json.dumps(way.answer(asked.body) | {"x": "EXTRA"}).replace('"EXTRA"', extra).encode())
+
+    with way.server(behave) as server, Store(tmp_path / "s.sqlite") as store:
+        for _ in range(2):
+            assert way.make(server.url, ApiClient(store), attempts=1).score(make_request()).values == way.right(
+                make_request()
+            )
+    assert len(server.asked) == 1
+    assert all(row.answer["body"]["x"] for row in read_kept(tmp_path / "s.sqlite"))
 
 
 def test_when_the_run_ends_nothing_more_is_sent_and_nobody_keeps_waiting(way: Way) -> None:

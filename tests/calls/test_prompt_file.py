@@ -1,5 +1,6 @@
 """Prompts as files: places, keys, and texts that try to get out of theirs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,35 @@ def test_a_prompt_without_a_rule_tells_nothing_and_asks_everything(tmp_path: Pat
     filled = PromptFile(own).fill("how", ["one"])
     assert filled.system == ""
     assert filled.user.startswith("how: <document-")
+
+
+@pytest.mark.parametrize("rule", ["---", "--- ", "---\t ", "---\r"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_neither_a_bom_nor_what_is_unseen_behind_the_rule_is_sent(start: str, rule: str, tmp_path: Path) -> None:
+    own = tmp_path / "p.txt"
+    own.write_bytes(f"{start}told\n{rule}\n{{query}}: {{documents}}".encode())
+    filled = PromptFile(own).fill("how", ["one"])
+    assert filled.system == "told"
+    assert filled.user.startswith("how: <document-")
+
+
+def test_a_bom_alone_makes_no_other_prompt(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("{query}{documents}", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("{query}{documents}", encoding="utf-8-sig")
+    assert PromptFile(tmp_path / "a.txt").sha256 == PromptFile(tmp_path / "b.txt").sha256
+
+
+def test_what_never_ends_or_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe", tmp_path):
+        with pytest.raises(ConfigError, match=r"cannot be read: it is no regular file$"):
+            PromptFile(path)
+    (tmp_path / "p.txt").write_text("x" * 1_000_000 + "{query}{documents}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"p\.txt cannot be read: it has more than 1,000,000 characters$"):
+        PromptFile(tmp_path / "p.txt")
+    for missing in (tmp_path / "none.txt", "a\0b", 3):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            PromptFile(missing)  # type: ignore[arg-type] # a setting may be anything
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -217,7 +217,19 @@ def test_latency_is_not_compared_across_machines_or_without_samples(
     comparison = compare(timed, moved, max_latency_ratio=1.1)
     assert comparison.exit_code == 0
     assert comparison.notes[0].startswith("latency not compared: measured on other hardware")
+    with pytest.raises(NotEvaluableError, match="neither result has a latency"):
+        compare(result, result, max_latency_ratio=1.1)
     with pytest.raises(
         NotEvaluableError, match=r"want of two queries .*: informed at depth 5; informed at depth 20; set"
     ):
         compare(timed, result, max_latency_ratio=1.1)
+
+
+def test_a_depth_without_latency_in_either_result_is_noted_and_no_hindrance(timed: RecordedResult) -> None:
+    """As of a reranker behind an API at a depth at which it was not asked by itself."""
+    apart = replace(timed, samples={place: own for place, own in timed.samples.items() if place != ("informed", 5)})
+    comparison = compare(apart, apart, max_latency_ratio=1.1)
+    assert [(row.system, row.depth) for row in comparison.latency] == [("informed", 20)]
+    assert comparison.notes == ["latency not compared, as neither result has one: informed at depth 5"]
+    with pytest.raises(NotEvaluableError, match=r"want of two queries .*: informed at depth 5; set"):
+        compare(timed, apart, max_latency_ratio=1.1)

@@ -255,6 +255,13 @@ def test_nothing_overlaps_or_sticks_out(
     assert page.evaluate(CLIPPED) == []
 
 
+def test_no_table_is_cut_on_a_laptop(open_page: "Open", page_of: PageOf) -> None:
+    report = make_report(3, (100, 1000), names=("cohere_v4_fast", "claude_listwise"), with_cost=True, with_answers=True)
+    tables = open_page(page_of("laptop", report), 1280).page.locator(".scroll:has(table):visible").all()
+    assert len(tables) >= 6
+    assert not [one.inner_text() for one in tables if one.evaluate("one => one.scrollWidth > one.clientWidth")]
+
+
 def test_wide_tables_scroll_by_keyboard(open_page: "Open", simple: Path) -> None:
     page = open_page(simple, 360).page
     region = page.locator(".scroll:has(table):visible").first

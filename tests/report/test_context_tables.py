@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rerank_eval.report.html import render_html
-from rerank_eval.report.html_context import make_context_table
+from rerank_eval.report.html_context import make_chain_table, make_context_table
 from rerank_eval.report.model import Report
 from rerank_eval.report.pdf import render_pdf
 from rerank_eval.report.reading_tables import list_reading_tables, shorten_labels
@@ -27,22 +27,30 @@ def test_there_is_a_row_for_the_first_stage_and_each_depth_that_was_answered_at(
     cells = [[cell.text for cell in row.cells] for row in table.rows]
     shared = ["0.480", "0.710", "0.777"]
     assert [row.name for row in table.rows][:2] == ["bm25 (first stage)", "minilm"]
-    assert cells[0] == ["0", "5", "63", "n/a", *shared, "n/a", "22.2%", "1,234", "0.12", "431", "1,190", "1,950"]
-    assert cells[1] == ["20", "5", "63", "0.410", *shared, "−0.048", "22.2%", "n/a", "n/a", "431", "n/a", "n/a"]  # noqa: RUF001
+    assert cells[0] == ["0", "5", "63", "n/a", *shared, "n/a", "22.2%"]
+    assert cells[1] == ["20", "5", "63", "0.410", *shared, "−0.048", "22.2%"]  # noqa: RUF001
     assert len(table.rows) == 3
     assert {len(row.cells) + 1 for row in table.rows} == {len(table.headings)}
     details = [cell.detail for cell in table.rows[2].cells]
     assert details[2] == "2 failed"
     assert details[7] == "[−0.143, +0.048]"  # noqa: RUF001
-    assert details[-1] == "[1,700, n/a]"
+    took = make_chain_table(REPORT.datasets[0], shorten_labels(REPORT))
+    assert [row.name for row in took.rows] == [row.name for row in table.rows]
+    cells = [[cell.text for cell in row.cells] for row in took.rows]
+    assert cells[:2] == [["0", "1,234", "0.12", "431", "1,190", "1,950"], ["20", "n/a", "n/a", "431", "n/a", "n/a"]]
+    assert {len(row) + 1 for row in cells} == {len(took.headings)}
+    assert took.rows[2].cells[-1].detail == "[1,700, n/a]"
 
 
-def test_the_page_has_one_section_that_explains_its_columns_and_none_where_nothing_was_answered() -> None:
+def test_the_page_has_two_tables_that_explain_their_columns_and_none_where_nothing_was_answered() -> None:
     page = render_html(REPORT, [])
     assert page.count("Answers from reranked context") == 1
-    (note,) = re.findall(r"Precision: the share .*?known\.", page, flags=re.DOTALL)
-    for word in ("Precision", "Recall", "Exact match", "token F1", "No answer", "Tokens and cost", "Answer:", "Chain:"):
-        assert word in note
+    (quality,) = re.findall(r"Precision: the share .*?</p>", page)
+    (took,) = re.findall(r"Tokens and cost: .*?</p>", page)
+    for word in ("Precision", "Recall", "Exact match", "token F1", "No answer"):
+        assert word in quality
+    for word in ("Tokens and cost", "Answer:", "Chain:"):
+        assert word in took
     assert HOSTILE not in page
     assert "Answers from reranked context" not in render_html(without_answers(), [])
 

@@ -73,7 +73,7 @@ def difference(mean: float, half: float) -> Difference:
 def dataset(*systems: list[Point]) -> DatasetReport:
     base = make_report(1, (5,)).datasets[0]
     series: list[Series] = [
-        replace(base.series[0], index=i, label=f"s{i}", points=points, first_stage=point(0, 0.5, 1.0))
+        replace(base.series[0], index=i, label=f"s{i}", points=points, first_stage=point(0, 0.5, 1.0, usd=0.0))
         for i, points in enumerate(systems)
     ]
     return replace(base, series=series)
@@ -114,6 +114,12 @@ def test_no_gain_beyond_the_noise_is_said() -> None:
     assert "no reranker is better than the first stage beyond the noise" in answer(
         dataset([weak]), M, choices(dataset([weak]))
     )
+
+
+def test_a_reranker_that_leaves_the_order_as_it_is_is_not_named_best() -> None:
+    found = dataset([replace(point(5, 0.5, 1), to_first_stage={M: difference(0, 0)})], [point(5, 0.45, 50)])
+    text = answer(found, M, choices(found))
+    assert text.endswith("beyond the noise: bm25 has nDCG@10 0.500; none has a higher mean.")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +188,15 @@ def test_a_known_cost_is_checked() -> None:
     text = answer_constraint(found, M, Constraint(None, 1.0), choices(found))
     assert "is nDCG@10 0.600, s0 at depth 5, with p95 50 ms and 0.50 USD" in text
     assert "The next higher, s0 at depth 20, is 0.700 with p95 200 ms and 3.00 USD" in text
+
+
+def test_what_is_not_known_of_the_next_higher_is_named() -> None:
+    found = dataset([point(5, 0.6, 50, usd=0.0), point(20, 0.7, None)], [point(5, 0.65, 40)])
+    text = answer_constraint(found, M, Constraint(None, 1.0), choices(found))
+    assert "s0 at depth 5, with p95 50 ms and 0 USD per 1000 queries. The next higher, s0 at depth 20," in text
+    assert text.endswith("is 0.700 with an unknown cost.")
+    text = answer_constraint(found, M, Constraint(45), choices(found))
+    assert "s1 at depth 5, with p95 40 ms. The next higher, s0 at depth 20, is 0.700 with an unknown p95." in text
 
 
 def test_a_first_stage_alone_is_chosen_where_it_is_better_and_cheaper_than_a_reranker_over_another() -> None:

@@ -51,6 +51,18 @@ def test_equal_reports_give_equal_bytes() -> None:
     assert pdf == render_pdf(make_report(num_systems=2, depths=(5, 10), measures=("nDCG@10",)))
 
 
+@poppler
+@pytest.mark.parametrize("same_hardware", [True, False])
+def test_a_caption_says_what_is_not_drawn_and_what_does_not_compare(same_hardware: bool, tmp_path: Path) -> None:
+    report = make_report(num_systems=2, depths=(5, 10), measures=("nDCG@10",), same_hardware=same_hardware)
+    first, second = report.datasets[0].series
+    unknown = [replace(second.points[0], total_p95=None), *second.points[1:]]
+    dataset = replace(report.datasets[0], series=[first, replace(second, points=unknown)], warnings=[])
+    text = " ".join(" ".join(read_pages(render_pdf(replace(report, datasets=[dataset])), tmp_path)).split())
+    assert "Not drawn, because the value is unknown: 1 of 4 points." in text
+    assert ("do not compare between panels" in text) is not same_hardware
+
+
 def test_the_bytes_do_not_depend_on_the_process(run_python: RunPython, tmp_path: Path) -> None:
     write = (
         "import sys\nfrom pathlib import Path\nfrom tests.report.examples import make_report\n"

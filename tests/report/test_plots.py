@@ -180,18 +180,31 @@ def test_nothing_is_drawn_of_what_is_unknown(kind: str, unknown: Mapping[str, An
 
 
 @every_kind
-def test_one_query_one_depth_and_free_of_charge_are_drawn(kind: str) -> None:
-    """No intervals, equal values, zero cost and zero latency."""
+def test_one_query_and_one_depth_are_drawn(kind: str) -> None:
+    """No intervals, equal values, a tiny cost and zero latency."""
     dataset = _change_points(
         _dataset(num_systems=1, depths=(10,)),
         estimates={MEASURE: Estimate(0.5, None, None)},
-        usd_per_1000=0.0,
+        usd_per_1000=1e-9,
         own_samples_ms=(0.0,),
         num_queries=1,
     )
     plot = _draw(kind, dataset)
     ET.fromstring(to_svg(plot, True))
     assert plot.alt
+
+
+def test_what_is_free_is_drawn_at_zero_beside_what_is_paid_for() -> None:
+    paid = _dataset(num_systems=2, depths=(5, 10))
+    free = replace(paid.series[0], points=[replace(point, usd_per_1000=0.0) for point in paid.series[0].points])
+    plot = _draw("cost", replace(paid, series=[free, paid.series[1]]))
+    (axes,) = plot.figure.axes
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert ticks[0] == "0"
+    assert all(float(tick) > 1 for tick in ticks[1:])  # the least that is paid is 7.5
+    assert "bm25: nDCG@10 0.550 [0.510, 0.590] (n = 84 queries), 0 US dollars" in plot.alt
+    assert "Not drawn" not in plot.alt
+    assert DRAW["cost"](replace(paid, series=[free])) is None
 
 
 def test_twelve_systems_differ_in_more_than_colour() -> None:

@@ -1,6 +1,7 @@
 """What a language model says that is no answer, and what documents tell it to say, for every way of asking it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,15 +9,17 @@ import pytest
 from rerank_eval.calls.claude import Claude
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.openai_chat import OpenAIChat
+from rerank_eval.errors import RefusedError
 from rerank_eval.rerankers.chat_reranker import ChatReranker
 from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.pairwise import Pairwise
 from rerank_eval.rerankers.pointwise import Pointwise
 from rerank_eval.rerankers.setwise import Setwise
+from rerank_eval.store import Store
 from tests.chat_server import claude_answer, claude_message, completion, openai_answer, read_prompt
 from tests.clocks import SkippingClock
 from tests.fakes import make_request
-from tests.fault_server import Behaviour, FaultServer, relevance
+from tests.fault_server import Asked, Behaviour, FaultServer, relevance
 
 Kind = Callable[..., ChatReranker]
 NAMES = {Listwise: "ranking", Pointwise: "grades", Setwise: "best", Pairwise: "best"}
@@ -96,6 +99,65 @@ def test_documents_that_no_answer_grades_stand_between_those_that_answer_and_tho
         scores = make(Pointwise, server.url, is_claude, documents_per_call=3).score(request)
     assert sorted(range(6), key=lambda place: -scores.values[place]) == [4, 0, 1, 2, 5, 3]
     assert (scores.usage.calls, scores.usage.fallbacks, scores.usage.repairs) == (3, 1, 0)
+
+
+def test_an_answer_cut_off_in_the_middle_of_an_emoji_is_kept_and_not_paid_for_again(
+    is_claude: bool, tmp_path: Path
+) -> None:
+    answer = (claude_message if is_claude else completion)('{"ranking": [2, 1, 3], "why": "\ud83d', "max_tokens")
+    with FaultServer(lambda asked: Behaviour(content=answer)) as server, Store(tmp_path / "s.sqlite") as store:
+        for _ in range(2):
+            scores = make(Listwise, server.url, is_claude).with_calls(ApiClient(store)).score(make_request())
+            assert (scores.usage.calls, scores.usage.fallbacks) == (2, 1)
+    assert len(server.asked) == 2
+
+
+TOO_LONG = [
+    (400, "prompt is too long: 208310 tokens > 200000 maximum"),
+    (400, "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000"),
+    (400, "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens"),
+    (400, "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it"),
+    (413, "Request exceeds the maximum size"),
+]
+
+
+@pytest.mark.parametrize(("status", "words"), TOO_LONG)
+@pytest.mark.parametrize("kind", NAMES)
+def test_of_a_question_that_is_too_long_the_candidate_order_stays_and_it_is_not_asked_once_more(
+    status: int, words: str, kind: Kind, is_claude: bool
+) -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": words}}
+    right = claude_answer if is_claude else openai_answer
+
+    def behave(asked: Asked) -> Behaviour:
+        return Behaviour(status, error) if read_prompt(asked.body).query == "long" else Behaviour()
+
+    with FaultServer(behave, right) as server:
+        reranker = make(kind, server.url, is_claude)
+        with pytest.raises(RefusedError, match=r"is too long \(4.*\); show fewer or shorter .*accepted none yet"):
+            reranker.score(make_request("q1", "long"))
+        reranker = make(kind, server.url, is_claude)
+        assert reranker.score(make_request("q0", "short")).usage.fallbacks == 0
+        server.asked.clear()
+        scores = reranker.score(make_request("q1", "long"))
+    assert sorted(scores.values, reverse=True) == list(scores.values)
+    assert scores.usage.fallbacks == scores.usage.calls == len(server.asked) >= 1
+    assert (scores.usage.input_tokens, scores.usage.output_tokens, scores.usage.retries) == (0, 0, 0)
+
+
+def test_a_window_that_is_too_long_stays_as_it_was_and_the_others_are_ordered(is_claude: bool) -> None:
+    def behave(asked: Asked) -> Behaviour:
+        words = {"error": {"message": "prompt is too long"}}
+        return Behaviour(400, words) if "text 3" in read_prompt(asked.body).documents else Behaviour()
+
+    request = make_request("q1", "how", [(f"d{place}", f"text {place}") for place in range(6)])
+    with FaultServer(behave, claude_answer if is_claude else openai_answer) as server:
+        scores = make(Listwise, server.url, is_claude, window=2, stride=1).score(request)
+    assert scores.usage.fallbacks >= 1
+    assert scores.usage.calls == len(server.asked) == 5
+    assert len(scores.calls) == 5 - scores.usage.fallbacks
+    last = [relevance("how", f"text {place}") for place in (4, 5)]
+    assert (scores.values[5] > scores.values[4]) is (last[1] > last[0])
 
 
 @pytest.mark.parametrize("kind", NAMES)

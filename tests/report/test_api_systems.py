@@ -1,0 +1,82 @@
+"""Systems that ask no provider beside one that does: what is paid, what is best for its cost, what a limit allows, whose p95 lacks."""
+
+from pathlib import Path
+
+import pytest
+
+from rerank_eval import Settings, evaluate
+from rerank_eval.configuration import CONF
+from rerank_eval.recorded import RecordedResult
+from rerank_eval.report.build import build_report
+from rerank_eval.report.decision import Constraint
+from rerank_eval.report.selections import point_at
+from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.rerankers.none import NoReranker
+from rerank_eval.result_reading import read_recorded
+from rerank_eval.results import write_result
+from rerank_eval.settings import LatencySettings
+from tests.fakes import FixedRetriever, Hashed, make_dataset
+from tests.fault_server import FaultServer
+from tests.report.results import make_result
+
+M = "nDCG@10"
+
+
+def evaluated(parent: Path, num_queries: int = 30, latency_queries: int = 0) -> RecordedResult:
+    latency = LatencySettings(queries=latency_queries)
+    settings = Settings((2, 5), (M,), retrieval_depth=12, latency=latency, prices_path=CONF / "prices.yaml")
+    response = {"search_units": "meta.billed_units.search_units"}
+    with FaultServer() as server:
+        paid = HttpRerank(server.url, "rerank-v4.0-pro", "cohere", "api", response=response)
+        found = evaluate(make_dataset(num_queries), FixedRetriever(), [NoReranker(), Hashed(), paid], settings)
+    return read_recorded(write_result(found, parent))
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> RecordedResult:
+    return evaluated(tmp_path_factory.mktemp("free"))
+
+
+def test_what_asks_no_provider_costs_nothing_at_any_depth(result: RecordedResult) -> None:
+    series = build_report([result], Constraint()).datasets[0].series
+    assert [one.first_stage.usd_per_1000 for one in series] == [0, 0, 0]
+    costs = {one.label: [point.usd_per_1000 for point in one.points] for one in series}
+    assert costs == {"none": [0, 0], "hashed": [0, 0], "api": [None, pytest.approx(2.5)]}
+
+
+def test_nothing_dearer_and_worse_than_the_first_stage_is_best_for_its_cost(result: RecordedResult) -> None:
+    dataset = build_report([result], Constraint()).datasets[0]
+    free = [point for one in dataset.series[:2] for point in (one.first_stage, *one.points)]
+    best_free = max(point.estimates[M].mean for point in free)
+    front = [point_at(dataset.series, place) for place in dataset.cost_fronts[M]]
+    assert (front[0].usd_per_1000, front[0].estimates[M].mean) == (0, best_free)
+    assert all(point.estimates[M].mean > best_free for point in front[1:])
+
+
+def test_the_limit_treats_what_is_free_alike(result: RecordedResult) -> None:
+    report = build_report([result], Constraint(None, 0.0))
+    series = report.datasets[0].series
+    free = [point for one in series[:2] for point in (one.first_stage, *one.points)]
+    best = max(point.estimates[M].mean for point in free)
+    assert report.constraint is not None
+    assert f"within 0 USD per 1000 queries is {M} {best:.3f}" in report.constraint
+
+
+def test_where_nothing_is_paid_there_is_no_choice_by_cost(tmp_path: Path) -> None:
+    dataset = build_report([make_result(tmp_path)], Constraint()).datasets[0]
+    assert dataset.cost_fronts == {M: [], "R@2": []}
+
+
+@pytest.mark.parametrize(
+    ("num_queries", "latency_queries", "expected"),
+    [
+        (30, 5, ["latency: too few timed queries for a p95 of none, hashed, api; set latency.queries=20 or more"]),
+        (8, 0, ["latency: too few queries with a recorded latency for a p95 of api; it needs 20"]),
+        (30, 20, []),
+    ],
+)
+def test_more_timed_queries_are_asked_for_only_where_they_help(
+    num_queries: int, latency_queries: int, expected: list[str], tmp_path: Path
+) -> None:
+    dataset = build_report([evaluated(tmp_path, num_queries, latency_queries)], Constraint()).datasets[0]
+    assert [warning for warning in dataset.warnings if "p95" in warning] == expected
