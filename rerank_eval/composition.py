@@ -1,7 +1,8 @@
 """What hydra says about a wrong override, in words that name the place and the cure."""
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,7 @@ from rerank_eval.errors import causes, nearest
 
 _GROUPS = ("dataset", "retriever", "reranker", "answer", "experiment")
 _COMPONENTS = ("dataset", "retriever", "answer")
+_MOST_NAMES = 3
 
 
 def explain_composition(error: BaseException, conf: Path) -> str:
@@ -28,11 +30,13 @@ def explain_composition(error: BaseException, conf: Path) -> str:
             return f"{key} takes a name: {', '.join(sorted(_choices(conf, key)))}"
         names = _settings(conf)
         if key.startswith("answer.") and key in names:
-            return f"{key!r} is set where something answers, which is off: answer=claude turns it on"
+            off = "off, or another model does" if key.count(".") > 1 else "off"
+            return f"{key!r} is set where something answers, which is {off}: answer=claude turns it on"
         if key in names:
-            return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')} than the chosen one"
+            part = ", or of another part of it," if key.count(".") > 2 else ""
+            return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')}{part} than the chosen one"
         added = "; a reranker of your own is added with a plus: +rerankers.NAME._target_=MODULE.CLASS"
-        return f"there is no setting {key!r}: {nearest(key, names)}{added if key.startswith('rerankers.') else ''}"
+        return f"there is no setting {key!r}: {_nearest_settings(key, names)}{added if key.startswith('rerankers.') else ''}"
     return " ".join(str(error).split())
 
 
@@ -41,16 +45,47 @@ def _choices(conf: Path, group: str) -> list[str]:
     return [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
 
 
+def _nearest_settings(key: str, names: Sequence[str]) -> str:
+    """Return a hint with the few names of which the whole, or as many last parts as `key` has, are nearest to it."""
+    num_parts = key.count(".") + 1
+    by_ending: dict[str, list[str]] = {}
+    for name in sorted(set(names), key=lambda name: (name.count("."), name)):
+        for ending in {name, ".".join(name.split(".")[-num_parts:])}:
+            by_ending.setdefault(ending, []).append(name)
+    close = [key] if key in by_ending else difflib.get_close_matches(key, by_ending, cutoff=0.5)
+    endings = close or difflib.get_close_matches(key, by_ending, cutoff=0)
+    found = list(dict.fromkeys(name for ending in endings for name in by_ending[ending]))[:_MOST_NAMES]
+    if close:
+        return f"did you mean {' or '.join(found)}?"
+    return f"the nearest are {', '.join(found)}; --cfg=job lists all those of a command"
+
+
 def _settings(conf: Path) -> list[str]:
-    """Return the dotted names of all settings: of config.yaml, and of every choice of every group."""
+    """Return the dotted names of all settings: of config.yaml, and of every choice of every group with its parts."""
     names = list(_GROUPS)
     choices = [path for group in _GROUPS for path in sorted((conf / group).glob("*.yaml"))]
     for path in [conf / "config.yaml", *choices]:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         group = path.relative_to(conf).parts[0]
         prefix = {"reranker": f"rerankers.{path.stem}."}.get(group, f"{group}." if group in _COMPONENTS else "")
-        names += [prefix + name for name in _flatten(content) if not name.startswith(("hydra", "defaults", "_"))]
+        names += [prefix + name for name in _read_names(conf, path) if not name.startswith(("hydra", "_"))]
     return names
+
+
+def _read_names(conf: Path, path: Path) -> Iterator[str]:
+    """Yield the names in a file, and in those that its defaults add to it (`claude`) or put into a place (`/chat@chat: claude`)."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    for entry in content.pop("defaults", ()):
+        if isinstance(entry, str):
+            file, place = entry.removesuffix("@_here_"), "_here_"
+        else:
+            ((source, choice),) = entry.items()
+            group, _, place = source.partition("@")
+            file = f"{group}/{choice}"
+        part = (conf if file.startswith("/") else path.parent) / f"{file.removeprefix('/')}.yaml"
+        if place and part.is_file():  # without a place: the choices of config.yaml, and _self_ is no file
+            prefix = "" if place == "_here_" else f"{place}."
+            yield from (f"{prefix}{name}" for name in _read_names(conf, part) if not name.startswith("_"))
+    yield from _flatten(content)
 
 
 def _flatten(content: dict[str, object], prefix: str = "") -> Iterator[str]:

@@ -158,9 +158,8 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
         budget_usd=plain["budget"]["usd"],
-        prices_path=CONF / "prices.yaml"
-        if plain["prices"] is None
-        else Path.cwd() / Path(str(plain["prices"])).expanduser(),
+        prices_path=CONF / "prices.yaml",
+        own_prices_path=None if plain["prices"] is None else Path.cwd() / Path(str(plain["prices"])).expanduser(),
         stability=StabilitySettings(**plain["stability"]),
     )
 

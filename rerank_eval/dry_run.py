@@ -9,7 +9,7 @@ from rerank_eval.calls.dry_calls import DryCalls
 from rerank_eval.candidates import shown_to
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.opening import asked_depths, open_evaluation
-from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.protocols import KeepsOrder, Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.settings import Settings
 from rerank_eval.stability import plan_again, sampled_queries
 from rerank_eval.store import Store
@@ -48,9 +48,9 @@ def estimate_calls(
 ) -> list[Estimate]:
     """Return what each system that asks a provider would ask at each depth, and what the answerer would; nothing is sent.
 
-    The first stage runs, and so do the local parts of such a system. What a reranker will put first is not known: the answerer's
-    questions at a depth above 0 are as many as there are queries, as long as the candidates are, and none of them is taken for one that
-    is kept.
+    The first stage runs, and so do the local parts of such a system. What a reranker will put first is not known, but of one
+    that keeps the first stage's order: the answerer's questions at a depth above 0 are as many as there are queries, as long as the
+    candidates are, and none of them is taken for one that is kept.
 
     Raises:
         RerankEvalError: as `runner.evaluate`.
@@ -107,13 +107,14 @@ def _estimate_answers(
         answerer.answer(calls, question.query.text, [corpus.text(doc_id) for doc_id in question.doc_ids])
     yield _take(calls, f"answers, {evaluation.retriever.name}", 0)
     for system in systems:
+        is_known = isinstance(system.reranker, KeepsOrder) and system.reranker.keeps_order
         for depth in answerer.depths_among(evaluation.settings.depths)[1:]:
-            for question in questions:
+            for question in [] if is_known else questions:
                 candidates = evaluation.first_stage[question.query.query_id].doc_ids[:depth]
                 spread = candidates[:: max(1, len(candidates) // answerer.context)][: answerer.context]
                 documents = [corpus.text(doc_id) for doc_id in spread]
                 calls.count(answerer.endpoint, answerer.make_body(question.query.text, documents))
-            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=True)
+            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=not is_known)
 
 
 def _ask_all(

@@ -39,7 +39,8 @@ class MissingExtraError(ConfigError):
     def __init__(self, package: str, extra: str) -> None:
         """Name the missing package and the extra of rerank-eval that brings it."""
         super().__init__(
-            f"the package {package!r} is not installed; install it with: pip install 'rerank-eval[{extra}]'"
+            f"the package {package!r} is not installed; install it with: pip install -e '.[{extra}]' in the clone of rerank_eval, "
+            f"or pip install 'rerank-eval[{extra}]' where an index has it"
         )
 
 

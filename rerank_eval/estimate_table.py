@@ -43,7 +43,7 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             "a context that two systems share, or that an earlier run had, is not asked again."
         )
     total = total_usd(estimates)
-    unknown = " (a price is not known; add it to the prices)" if total is None else ""
+    unknown = " (a price is not known; prices=FILE, a list of your own, adds it)" if total is None else ""
     say(
         f"dry run: nothing was sent; a run costs about {_usd(total)} USD: input as estimated, output at most, retries aside{unknown}"
     )

@@ -7,7 +7,7 @@ from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.answering import check_answerable
 from rerank_eval.calls.batches import check_has_store
 from rerank_eval.calls.budget import Budget
-from rerank_eval.calls.prices import Prices, read_prices
+from rerank_eval.calls.prices import Prices, gather_prices
 from rerank_eval.calls.types import Endpoint
 from rerank_eval.evaluation import Evaluation, check_dataset, prepare
 from rerank_eval.parts import all_parts
@@ -43,7 +43,7 @@ def open_evaluation(
     if answerer is not None:
         check_answerable(answerer, dataset, settings.depths)
     systems = [system.on(dataset) for system in make_systems(rerankers)]
-    prices = Prices() if settings.prices_path is None else read_prices(settings.prices_path)
+    prices = gather_prices(settings.prices_path, settings.own_prices_path)
     budget = Budget(prices, settings.budget_usd)
     for endpoint in [*_asked_endpoints(systems), *([] if answerer is None else [answerer.endpoint])]:
         check_has_store(endpoint, settings.store_path is not None)

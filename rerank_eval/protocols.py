@@ -121,6 +121,13 @@ class HasIdentity(Protocol):
 
 
 @runtime_checkable
+class KeepsOrder(Protocol):
+    """A reranker of which it is known without asking it that its ranking is the first stage's."""
+
+    keeps_order: bool
+
+
+@runtime_checkable
 class ReadsFirstStageScores(Protocol):
     """A reranker that may ask for the first stage's scores; others are given none."""
 

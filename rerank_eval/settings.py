@@ -46,6 +46,8 @@ class StabilitySettings:
 class Settings:
     """What to evaluate, besides dataset, first stage and rerankers.
 
+    The price list in `own_prices_path` is put over the one in `prices_path`: it alone holds for every model that it names.
+
     Raises:
         ConfigError: a value is out of range; the message names the setting.
     """
@@ -60,6 +62,7 @@ class Settings:
     max_error_rate: float = 0.0
     budget_usd: float | None = None
     prices_path: Path | None = None
+    own_prices_path: Path | None = None
     stability: StabilitySettings = field(default_factory=StabilitySettings)
 
     def __post_init__(self) -> None:

@@ -89,7 +89,7 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     if least_width(rows) > console.width:
         rows = _rows(result, all_intervals=False)
     console.print(make_table(rows, dim=_CEILING))
-    for line in _reliability_lines(result):
+    for line in [*_cost_lines(result), *_reliability_lines(result)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     last = "(ceiling): the candidates in the order of their judgments."
     if not _is_judged(result):
@@ -137,6 +137,26 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
     for reachable, means in result.ceiling.items():
         rows.append([_CEILING, str(reachable), *(show_number(means[name]) for name in names), "", "", ""])
     return rows
+
+
+def _cost_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield one line with the cost of every system that asked a provider, where one did."""
+    shown, costs = [], []
+    for system in result.systems:
+        asked = [depth for depth in system.depths if (depth.usage or {}).get("calls")]
+        if asked:
+            costs += [(depth.usage or {}).get("usd") for depth in asked]
+            shown.append(f"{system.name} {', '.join(f'{_show_usd_per_1000(d)} at depth {d.depth}' for d in asked)}")
+    if shown:
+        known = [usd for usd in costs if usd is not None]
+        total = f"{sum(known):.4f}" if len(known) == len(costs) else "n/a"
+        yield f"USD per 1,000 queries: {'; '.join(shown)}. All these answers together, those kept before included: {total} USD"
+
+
+def _show_usd_per_1000(depth: DepthResult) -> str:
+    usd = (depth.usage or {}).get("usd")
+    num_answered = min(measure.num_queries for measure in depth.measures.values())
+    return "n/a" if usd is None or not num_answered else f"{1000 * usd / num_answered:.3f}"
 
 
 def _reliability_lines(result: ExperimentResult) -> Iterator[str]:

@@ -84,6 +84,21 @@ def test_usage_times_price_is_the_cost_also_of_answers_paid_for_before(tmp_path:
     assert usage_of(unknown.systems[0].depths[-1])["usd"] is None
 
 
+def test_a_server_declared_free_costs_nothing_though_it_counts_nothing(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "[{provider: tei, model: m, unit: search, price: 0, per: 1, currency: USD, valid_from: 2026-01-01, source: mine}]"
+    )
+    settings = settings_for(tmp_path, own_prices_path=own, budget_usd=0.01)
+    with FaultServer([Behaviour(content=b"{")]) as server:
+        systems = [HttpRerank(server.url, "m", "tei", "free"), make(server.url)]
+        with pytest.raises(EvaluationStoppedError) as caught:
+            evaluate(make_dataset(), FixedRetriever(), systems, settings)
+    assert usage_of(caught.value.result.systems[0].depths[-1])["usd"] == 0
+    assert usage_of(caught.value.result.systems[1].depths[-1])["usd"] == pytest.approx(4 * 0.0025)
+    assert caught.value.result.warnings[-1].endswith("1 attempts without an answer may have cost up to 0.0000 USD more")
+
+
 def test_a_run_says_what_it_spent_itself(tmp_path: Path) -> None:
     unusable = {"results": [], "meta": {"billed_units": {"search_units": 1}}}
     faults = [Behaviour(500), Behaviour(content=b"{"), Behaviour(content=unusable)]

@@ -153,7 +153,8 @@ def test_a_missing_extra_says_how_to_install_it(command: Command, monkeypatch: p
     ended = command("reranker=[minilm]")
     assert ended.code == 2
     assert ended.err.splitlines()[-1] == (
-        "rerank_eval: the package 'onnxruntime' is not installed; install it with: pip install 'rerank-eval[onnx]'"
+        "rerank_eval: the package 'onnxruntime' is not installed; install it with: pip install -e '.[onnx]' in the clone of "
+        "rerank_eval, or pip install 'rerank-eval[onnx]' where an index has it"
     )
 
 

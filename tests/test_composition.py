@@ -58,6 +58,32 @@ def test_several_rerankers_compose_and_one_of_a_kind_can_be_added() -> None:
             "there is no setting 'rerankers.minilm.max_lenght': did you mean rerankers.minilm.max_length",
         ),
         ("~sead", "there is no setting 'sead': did you mean seed"),
+        (
+            "chat.thinking=adaptive",
+            "there is no setting 'chat.thinking': did you mean answer.chat.thinking or rerankers.claude_listwise.chat.thinking or ",
+        ),
+        (
+            "chat.base_url=x",
+            "there is no setting 'chat.base_url': did you mean answer.chat.base_url or rerankers.claude_",
+        ),
+        (
+            "chat.base-url=x",
+            "there is no setting 'chat.base-url': did you mean answer.chat.base_url or rerankers.claude_",
+        ),
+        (
+            "chat.batch.queries=9",
+            "there is no setting 'chat.batch.queries': did you mean answer.chat.batch.queries or rer",
+        ),
+        ("calls.attempts=9", "there is no setting 'calls.attempts': did you mean answer.chat.calls.attempts or "),
+        (
+            "answer.chat.effort=low",
+            "'answer.chat.effort' is set where something answers, which is off, or another model",
+        ),
+        ("qqq=1", "there is no setting 'qqq': the nearest are rerankers.http_rerank.request.query, "),
+        (
+            "rerankers.claude_setwise.chat.effort=low",
+            "'rerankers.claude_setwise.chat.effort' is a setting of another reranker",
+        ),
         ("retriever.path=x", "'retriever.path' is a setting of another retriever than the chosen one"),
         ("rerankers.cross_encoder.model=x", "'rerankers.cross_encoder.model' is a setting of another reranker than"),
         ("experiment=quickstart", "an experiment is added with a plus: +experiment=NAME"),
@@ -68,6 +94,7 @@ def test_a_misspelt_override_is_explained(override: str, message: str) -> None:
     explanation = explained(override)
     assert explanation.startswith(message)
     assert "\n" not in explanation
+    assert len(explanation) < 1000
 
 
 def test_a_missing_value_is_named() -> None:

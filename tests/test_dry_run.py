@@ -170,10 +170,26 @@ def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_main: Ru
     assert done.returncode == 0, done.stderr
     assert "http_rerank" in done.stdout
     assert "dry run: nothing was sent; a run costs about n/a USD" in done.stdout
+    assert "(a price is not known; prices=FILE" in done.stdout
     assert not (tmp_path / "experiments").exists()
     wrong = run_main("dry_run=maybe", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "dry_run is 'maybe'; it must be true or false" in wrong.stderr
+
+
+def test_prices_of_ones_own_leave_those_of_the_package_for_other_models(run_main: RunMain, tmp_path: Path) -> None:
+    price = "per: 1, currency: USD, valid_from: 2026-01-01, source: mine"
+    (tmp_path / "own.yaml").write_text(f"[{{provider: tei, model: m, unit: search, price: 0, {price}}}]")
+    url = "http://127.0.0.1:9/rerank"
+    arguments = ["reranker=[tei,http_rerank]", f"rerankers.tei.url={url}", "rerankers.tei.model=m", "prices=own.yaml"]
+    arguments += [
+        f"rerankers.http_rerank.{setting}" for setting in (f"url={url}", "provider=voyage", "model=rerank-2.5")
+    ]
+    done = run_main(*arguments, "depths=[5]", "dry_run=true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {words[0]: words[-1] for line in done.stdout.splitlines() if (words := line.split())}
+    assert rows["tei"] == "0.0000"
+    assert float(rows["http_rerank"]) > 0
 
 
 class Breaking(HttpRerank):

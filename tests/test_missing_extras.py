@@ -67,7 +67,8 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     done = run_python("-c", HIDE + MAKE, hidden, *reranker.split())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == (
-        f"the package {hidden!r} is not installed; install it with: pip install 'rerank-eval[{extra}]'"
+        f"the package {hidden!r} is not installed; install it with: pip install -e '.[{extra}]' in the clone of rerank_eval, "
+        f"or pip install 'rerank-eval[{extra}]' where an index has it"
     )
 
 
@@ -82,7 +83,7 @@ def test_the_command_without_any_extra_ends_with_2_and_says_what_to_install(
     arguments = ("dataset=beir_dir", f"dataset.path={folder}", "depths=[5]", "store.path=null", "latency.queries=0")
     done = run_python("-c", COMMAND, CORE_ONLY, *arguments, "reranker=[none,minilm]", cwd=tmp_path)
     assert done.returncode == 2
-    assert "pip install 'rerank-eval[bundled]'" in done.stderr
+    assert "pip install -e '.[bundled]' in the clone" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

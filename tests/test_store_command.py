@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from rerank_eval.calls.types import encode_batch
 from rerank_eval.commands import run_command
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
+from rerank_eval.store import Store
 from tests.conftest import RunPython
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import FaultServer
@@ -110,6 +112,29 @@ def test_prune_removes_what_meets_all_conditions_and_it_is_asked_again(
     assert "6 answers" in run(capsys, "list", store)[1][-1]
     run(capsys, "prune", store, "--provider", "prov[x]")
     assert "0 answers" in run(capsys, "list", store)[1][-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--provider", "nosuch"), r"nothing of the provider 'nosuch': valid: prov\[x\]$"),
+        (("--provider", "prov[x]", "--model", "bigg"), "nothing of the model 'bigg': did you mean big"),
+        (("--system", "big"), "nothing of the system 'big': valid: hashed$"),
+    ],
+)
+def test_prune_of_what_is_not_there_names_what_is(store: Path, arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run_command("store", ["prune", str(store), *arguments])
+
+
+def test_a_question_that_is_out_in_a_batch_is_listed_and_is_no_answer(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(store) as opened:
+        opened.put_call("key", "prov[x]", "big", encode_batch("batch_1"))
+    lines = run(capsys, "list", store)[1]
+    assert any("big (out in a batch) 1 " in line for line in lines)
+    assert ": 18 answers, 1 questions out in batches, " in lines[-1]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--system", "x", "--model", "y"), ("--damaged", "--provider", "p")])

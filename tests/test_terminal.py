@@ -69,6 +69,23 @@ def test_warnings_and_the_first_failures_are_shown() -> None:
     assert lines[-1] == "failed: 2 more, in result.json"
 
 
+def test_what_answers_of_providers_cost_is_one_line_and_unknown_is_not_0() -> None:
+    def asked(depth: int, usd: float | None, calls: int = 5) -> DepthResult:
+        return DepthResult(depth, {"nDCG@10": measure(0.6, 0.1)}, None, usage={"calls": calls, "usd": usd})
+
+    def cost_of(*systems: SystemResult) -> list[str]:
+        return [line for line in shown(replace(RESULT, systems=list(systems))) if "USD" in line]
+
+    known = SystemResult("api[x]", {}, None, None, None, 0, [FIRST, asked(10, 0.01), asked(20, 0.025)])
+    local = SystemResult("mine", {}, None, None, None, 0, [FIRST, asked(10, None, calls=0)])
+    unknown = SystemResult("b", {}, None, None, None, 0, [FIRST, asked(20, None)])
+    text = "USD per 1,000 queries: api[x] 2.000 at depth 10, 5.000 at depth 20"
+    together = "All these answers together, those kept before included:"
+    assert cost_of(known, local) == [f"{text}. {together} 0.0350 USD"]
+    assert cost_of(known, unknown) == [f"{text}; b n/a at depth 20. {together} n/a USD"]
+    assert cost_of(local) == []
+
+
 def test_a_system_that_changes_nothing_has_one_row() -> None:
     depths = [DepthResult(depth, {"nDCG@10": same(0.5)}, 1.0) for depth in (10, 20)]
     assert "x 10-20 as depth 0 n/a n/a" in shown(with_depths(*depths))

@@ -88,3 +88,6 @@ def answer_from_contexts(
         else:
             replies.found[question] = outcome
         progress.advance()
+    kept = sum(bool(reply.timings) and all(call.reused for call in reply.timings) for reply in replies.found.values())
+    if kept:
+        progress.note(f"answers from context: resumed {kept} of {len(questions)} from the store")

@@ -50,7 +50,7 @@ class Budget:
         provider = endpoint.billed_as(endpoint.asks_in_batches)
         if self._limit_usd is not None and not self._prices.of(provider, endpoint.model, self._today()):
             raise ConfigError(
-                f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it to the prices, or unset the budget"
+                f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it with a price list of your own, prices=FILE, or unset the budget"
             )
 
     def reserve(self, endpoint: Endpoint, most_used: Usage) -> float:
@@ -79,10 +79,14 @@ class Budget:
             spent = self._spent
             self._spent = spent._replace(answers=spent.answers + 1, usd=_add(spent.usd, cost))
 
-    def lose(self, reserved: float) -> None:
+    def lose(self, endpoint: Endpoint, reserved: float) -> None:
         """Note an attempt without an answer that may have been billed: what was set aside counts for good."""
+        provider = endpoint.billed_as(endpoint.asks_in_batches)
+        most = reserved or self._prices.usd(
+            provider, endpoint.model, Usage(), self._today()
+        )  # free, or without a price
         with self._lock:
-            spent, most = self._spent, reserved or None  # nothing is set aside for what has no price
+            spent = self._spent
             self._spent = spent._replace(
                 unanswered=spent.unanswered + 1, unanswered_usd=_add(spent.unanswered_usd, most)
             )

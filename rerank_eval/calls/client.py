@@ -248,7 +248,7 @@ class ApiClient:
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
             if _maybe_billed(sent.outcome):
-                self._budget.lose(reserved)
+                self._budget.lose(endpoint, reserved)
             else:
                 self._budget.release(reserved)
             raise

@@ -34,10 +34,13 @@ class Prices:
     prices: Sequence[Price] = ()
 
     def usd(self, provider: str, model: str, usage: Usage, on: date) -> float | None:
-        """Return what the usage costs in US dollars on a day; None if a price or a count that it needs is not known."""
+        """Return what the usage costs in US dollars on a day; None if a price or a count that it needs is not known.
+
+        What is free needs no count.
+        """
         prices = self.of(provider, model, on)
         counts = self._counts(usage, cached_priced="cached_token" in prices)
-        if not prices or any(counts.get(unit) is None for unit in prices):
+        if not prices or any(price and counts.get(unit) is None for unit, price in prices.items()):
             return None
         return math.fsum(price * (counts[unit] or 0) for unit, price in prices.items())
 
@@ -50,6 +53,11 @@ class Prices:
                 found[price.unit] = price.usd
         return found
 
+    def with_own(self, own: "Prices") -> "Prices":
+        """Return both lists as one, where `own` alone holds for every model that it names."""
+        named = {(price.provider, price.model) for price in own.prices}
+        return Prices([*own.prices, *(price for price in self.prices if (price.provider, price.model) not in named)])
+
     @staticmethod
     def _counts(usage: Usage, cached_priced: bool) -> dict[str, int | None]:
         cached = usage.cached_tokens or 0
@@ -60,6 +68,16 @@ class Prices:
             "output_token": usage.output_tokens,
             "cached_token": cached,
         }
+
+
+def gather_prices(path: Path | None, own_path: Path | None = None) -> Prices:
+    """Return the price list in one file, none without, with one's own put over it as `Prices.with_own` does.
+
+    Raises:
+        ConfigError: as `read_prices`.
+    """
+    prices = Prices() if path is None else read_prices(path)
+    return prices if own_path is None else prices.with_own(read_prices(own_path))
 
 
 def read_prices(path: Path) -> Prices:

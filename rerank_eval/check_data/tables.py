@@ -20,7 +20,9 @@ def print_data_report(report: DataReport, console: Console) -> None:
     console.print()
     console.print(_texts_table(report.documents, report.queries))
     if None in (report.documents.over_limit, report.queries.over_limit):
-        say(f"over {TOKEN_LIMIT} tokens: unknown without the bundled tokenizer; pip install 'rerank-eval[bundled]'")
+        say(
+            f"over {TOKEN_LIMIT} tokens: unknown without the bundled tokenizer; in the clone: pip install -e '.[bundled]'"
+        )
     found = report.self_retrieval
     say(f"queries that are documents: {found.own_document} by id and text, {found.same_text} by text")
     if other_text := found.same_id - found.own_document:

@@ -10,6 +10,7 @@ class NoReranker:
 
     pointwise = False
     concurrency = 1
+    keeps_order = True
 
     def __init__(self, name: str = "none") -> None:
         """Take the name shown in results."""

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from rerank_eval.arguments import Parser
-from rerank_eval.errors import ConfigError, NotEvaluableError
+from rerank_eval.errors import ConfigError, NotEvaluableError, nearest
 from rerank_eval.store.kept import KeptRow, Kind, find_page_fault, read_kept, summarise_kept
 
 _FILE = Path("experiments/store.sqlite")
@@ -76,7 +76,7 @@ def _list(given: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("kept", "provider or system", "model"):
         table.add_column(heading)
-    for heading in ("answers", "bytes", "first", "last"):
+    for heading in ("count", "bytes", "first", "last"):
         table.add_column(heading, justify="right")
     for group in summarise_kept(count.rows(given.file)):
         names = (_KINDS[group.kind], group.name, group.model or "n/a")
@@ -85,7 +85,8 @@ def _list(given: argparse.Namespace) -> int:
     console = Console(width=None if sys.stdout.isatty() else 200)
     if table.row_count:
         console.print(table)
-    _say(f"{given.file}: {count.total:,} answers, {given.file.stat().st_size:,} bytes on the disk")
+    out = f", {count.num_out:,} questions out in batches" if count.num_out else ""
+    _say(f"{given.file}: {count.total - count.num_out:,} answers{out}, {given.file.stat().st_size:,} bytes on the disk")
     return count.say_damaged()
 
 
@@ -147,7 +148,16 @@ def _prune(given: argparse.Namespace) -> int:
             and (given.before is None or (row.started or "9") < given.before.isoformat())
         )
 
-    chosen = [row for row in read_kept(given.file) if goes(row)]
+    rows = list(read_kept(given.file))
+    for kind, place, what, wanted in (
+        ("calls", 0, "provider", given.provider),
+        ("calls", 1, "model", given.model),
+        ("answers", 0, "system", given.system),
+    ):
+        there = {row.names[place] for row in rows if row.kind == kind}
+        if wanted is not None and wanted not in there:
+            raise ConfigError(f"{given.file} has nothing of the {what} {wanted!r}: {nearest(wanted, there)}")
+    chosen = [row for row in rows if goes(row)]
     if chosen and not given.dry_run:
         with Store(given.file, timeout_s=5.0) as store:
             for kind in _KINDS:
@@ -161,12 +171,13 @@ class _Counted:
     """How many rows were read, and how many of them are damaged."""
 
     def __init__(self) -> None:
-        self.total = 0
+        self.total = self.num_out = 0
         self.damaged: Counter[Kind] = Counter()
 
     def rows(self, path: Path) -> Iterator[KeptRow]:
         for row in read_kept(path):
             self.total += 1
+            self.num_out += row.is_out
             self.damaged[row.kind] += row.answer is None
             yield row
 

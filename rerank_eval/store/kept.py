@@ -27,9 +27,14 @@ class KeptRow(NamedTuple):
     started: str | None
 
     @property
+    def is_out(self) -> bool:
+        """Whether it is no answer yet, but says in which batch the question is out."""
+        return self.kind == "calls" and isinstance(self.answer, dict) and self.answer.keys() == {"batch"}
+
+    @property
     def group(self) -> tuple[str, str]:
         """What it is counted under: provider and model, or the system; apart where the answer is still to be fetched."""
-        if self.kind == "calls" and isinstance(self.answer, dict) and self.answer.keys() == {"batch"}:
+        if self.is_out:
             return self.names[0], f"{self.names[1]} (out in a batch)"
         return self.names if self.kind == "calls" else (self.names[0], "")
 

@@ -1,5 +1,6 @@
 """Answers from reranked context: the real SDK against a server that answers with the best document it is shown."""
 
+import io
 import json
 import signal
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.calls.openai_chat import OpenAIChat
@@ -19,9 +21,11 @@ from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.html import render_html
+from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.result_reading import read_recorded
 from rerank_eval.results import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
+from rerank_eval.terminal import ProgressBars
 from tests.answering import DATASET, NUM_QUERIES, answerer_at, answers_of, contexts_of, settings_for, with_answers
 from tests.chat_server import claude_answer, claude_message, openai_answer, read_prompt, said
 from tests.fakes import Broken, FixedRetriever, Hashed, HashedList, make_dataset
@@ -48,8 +52,13 @@ def test_one_context_of_several_systems_is_one_question_and_a_second_run_asks_no
             (query_id, ids) for depth in (0, 4, 12) for query_id, ids in contexts_of(first, "hashed", depth).items()
         }
         assert len(asked) == len(contexts)
-        again = evaluate(DATASET, FixedRetriever(), systems, settings, answerer=answerer_at(server.url, depths=[4, 12]))
+        said = io.StringIO()
+        with ProgressBars(Console(file=said, width=200)) as progress:
+            again = evaluate(
+                DATASET, FixedRetriever(), systems, settings, progress, answerer_at(server.url, depths=[4, 12])
+            )
         assert len(server.asked) == len(asked)
+        assert f"answers from context: resumed {len(asked)} of {len(asked)} from the store\n" in said.getvalue()
         unkept = settings_for(tmp_path, store_path=None)
         evaluate(DATASET, FixedRetriever(), systems, unkept, answerer=answerer_at(server.url, depths=[4, 12]))
         assert len(server.asked) == 2 * len(asked)
@@ -196,7 +205,12 @@ def test_a_dry_run_foresees_the_calls_and_the_tokens_and_sends_nothing(tmp_path:
         evaluate(DATASET, FixedRetriever(), [Hashed()], settings, answerer=answerer)
         assert NUM_QUERIES < len(server.asked) <= sum(one.calls for one in found)
         again = estimate_calls(DATASET, FixedRetriever(), [Hashed()], settings, answerer=answerer)
+        same = estimate_calls(DATASET, FixedRetriever(), [NoReranker()], settings, answerer=answerer)
     assert (again[0].calls, again[0].kept) == (0, NUM_QUERIES)
+    assert [(one.system, one.calls, one.usd, one.is_most) for one in same[1:]] == [
+        ("answers, none", 0, 0.0, False),
+        ("answers, none", 0, 0.0, False),
+    ]
     assert all(one.usd is not None for one in found)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rerank_eval.calls.prices import Price, Prices, read_prices
+from rerank_eval.calls.prices import Price, Prices, gather_prices, read_prices
 from rerank_eval.configuration import CONF
 from rerank_eval.errors import ConfigError
 from rerank_eval.types import Usage
@@ -59,6 +59,32 @@ def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
 )
 def test_what_is_not_known_costs_none_and_not_nothing(model: str, usage: Usage) -> None:
     assert TOKENS.usd("p", model, usage, DAY) is None
+
+
+@pytest.mark.parametrize("unit", ["search", "input_token", "output_token", "cached_token"])
+def test_what_is_free_costs_nothing_also_where_the_server_counts_nothing(unit: str, tmp_path: Path) -> None:
+    prices = read_prices(write(tmp_path / "p.yaml", {**ENTRY, "unit": unit, "price": 0}))
+    assert prices.usd("p", "m", Usage(), DAY) == 0
+    assert prices.usd("p", "other", Usage(), DAY) is None
+
+
+def test_a_unit_that_is_not_free_must_be_counted(tmp_path: Path) -> None:
+    prices = read_prices(write(tmp_path / "p.yaml", {**ENTRY, "price": 0}, {**ENTRY, "unit": "output_token"}))
+    assert prices.usd("p", "m", Usage(search_units=1), DAY) is None
+
+
+def test_a_list_of_ones_own_is_put_over_the_other_model_by_model(tmp_path: Path) -> None:
+    theirs = write(
+        tmp_path / "theirs.yaml",
+        {**ENTRY, "valid_from": date(2026, 9, 1)},
+        {**ENTRY, "unit": "cached_token"},
+        {**ENTRY, "model": "other"},
+    )
+    own = write(tmp_path / "own.yaml", {**ENTRY, "price": 1.0}, {**ENTRY, "provider": "new"})
+    prices = gather_prices(theirs, own)
+    assert prices.of("p", "m", DAY) == {"search": 0.001}
+    assert prices.of("p", "other", DAY) == prices.of("new", "m", DAY) == {"search": 0.002}
+    assert gather_prices(None, own).of("p", "other", DAY) == {}
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,10 @@ def test_a_missing_package_skips_what_needs_it_and_nothing_else(
     assert run_verify(["dl19/bm25", "dl19/bundled", "--data", str(data)], ["avx512_vnni"]) == 1
     out = capsys.readouterr().out
     assert {row[-1] for row in rows(out)} == {"differs"}
-    reason = "the package 'onnxruntime' is not installed; install it with: pip install 'rerank-eval[onnx]'"
+    reason = (
+        "the package 'onnxruntime' is not installed; install it with: pip install -e '.[onnx]' in the clone of rerank_eval, "
+        "or pip install 'rerank-eval[onnx]' where an index has it"
+    )
     assert f"skipped: dl19/bundled: {reason}" in out.splitlines()
 
 
