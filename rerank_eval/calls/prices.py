@@ -34,10 +34,10 @@ class Prices:
     prices: Sequence[Price] = ()
 
     def usd(self, provider: str, model: str, usage: Usage, on: date) -> float | None:
-        """Return what the usage costs in US dollars on a day; None if a price or a count that it needs is not known."""
+        """Return what the usage costs in US dollars on a day; None if a price or a count that it needs is not known, or cannot be."""
         prices = self.of(provider, model, on)
         counts = self._counts(usage, cached_priced="cached_token" in prices)
-        if not prices or any(counts.get(unit) is None for unit in prices):
+        if not prices or any((count := counts[unit]) is None or count < 0 for unit in prices):
             return None
         return math.fsum(price * (counts[unit] or 0) for unit, price in prices.items())
 

@@ -53,6 +53,11 @@ def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
     assert TOKENS.usd("p", "llm", usage, DAY) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
 
 
+@pytest.mark.parametrize(("read", "cached"), [(100, 1_000_000), (100, 101), (100, -1), (-1, None)])
+def test_counts_that_cannot_be_cost_none_and_not_less_than_nothing(read: int, cached: int | None) -> None:
+    assert TOKENS.usd("p", "llm", Usage(input_tokens=read, output_tokens=5, cached_tokens=cached), DAY) is None
+
+
 @pytest.mark.parametrize(
     ("model", "usage"),
     [("m", Usage(input_tokens=1, output_tokens=1)), ("llm", Usage(input_tokens=1)), ("llm", Usage(output_tokens=1))],
