@@ -32,12 +32,14 @@ from rerank_eval.configuration import (
     to_plain,
 )
 from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, printable
+from rerank_eval.interrupts import ending_at_the_second_interrupt
 from rerank_eval.sweep import Sweep
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
     from rerank_eval.results import ExperimentResult
 
 
+@ending_at_the_second_interrupt()
 def main() -> NoReturn:
     """Run the command and exit with its code; a traceback means a bug in rerank_eval."""
     for stream in (sys.stdout, sys.stderr):

@@ -18,4 +18,4 @@ class Clock:
 
     def wait(self, seconds: float, stopped: threading.Event) -> None:
         """Return after `seconds`, or as soon as `stopped` is set."""
-        stopped.wait(seconds)
+        stopped.wait(min(seconds, threading.TIMEOUT_MAX))

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.answering import find_contexts
-from rerank_eval.calls.dry_calls import DryCalls
-from rerank_eval.candidates import shown_to
+from rerank_eval.calls.dry_calls import DryCalls, NotImaginedError
+from rerank_eval.candidates import explain_failure, shown_to
 from rerank_eval.evaluation import Evaluation
 from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.protocols import KeepsOrder, Progress, Reranker, Retriever, SilentProgress
@@ -36,6 +36,8 @@ class Estimate(NamedTuple):
     is_least: bool = False
     is_most: bool = False
     tokens_per_estimated: float | None = None
+    fault: str | None = None
+    """The first error of a query that failed, as it would in a run, unless what is wrong is the imagined answer."""
 
 
 def estimate_calls(
@@ -131,10 +133,10 @@ def _ask_all(
         if request.documents:
             try:
                 system.reranker.score(shown_to(system.reranker, request))
-            except (
-                Exception
-            ):  # any adapter may raise anything; the query would fail in a run, and what it would ask next is unknown
+            except NotImaginedError:
                 calls.mark_partial()
+            except Exception as error:  # any adapter may raise anything; the query would fail in a run as well
+                calls.mark_partial(explain_failure(system.name, request, error))
         progress.advance()
 
 
@@ -150,4 +152,5 @@ def _take(calls: DryCalls, name: str, depth: int) -> Estimate:
         usd=found.usd,
         is_least=not found.is_whole,
         tokens_per_estimated=calls.factor,
+        fault=found.fault,
     )

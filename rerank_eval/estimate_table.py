@@ -35,6 +35,8 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
         say(
             f"{name}: input tokens as its provider counts them, {factor:.2f} for each one estimated, by earlier answers"
         )
+    for fault in dict.fromkeys(found.fault for found in estimates if found.fault):
+        say(f"Queries failed, so that their calls and what these cost are not known; the first: {fault}")
     if any(found.input_tokens and not found.tokens_per_estimated for found in estimates):
         say(f"Input tokens without earlier answers are estimated: {ESTIMATE_ACCURACY}.")
     if any(found.is_most for found in estimates):
@@ -43,7 +45,8 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             "a context that two systems share, or that an earlier run had, is not asked again."
         )
     total = total_usd(estimates)
-    unknown = " (a price is not known; prices=FILE, a list of your own, adds it)" if total is None else ""
+    prices_lack = any(found.usd is None and not found.fault for found in estimates)
+    unknown = " (a price is not known; prices=FILE, a list of your own, adds it)" if prices_lack else ""
     say(
         f"dry run: nothing was sent; a run costs about {_usd(total)} USD: input as estimated, output at most, retries aside{unknown}"
     )

@@ -209,7 +209,8 @@ def test_the_result_names_what_it_was_made_from() -> None:
     assert result.retriever["depth"] == SETTINGS.first_stage_depth
     assert result.systems[0].config == {"revision": "r1"}
     assert result.systems[0].load_seconds == 1.5
-    assert set(result.provenance) == {"started", "finished", "git", "packages", "hardware", "command"}
+    told = {"started", "finished", "git", "packages", "hardware", "command", "spent_usd"}
+    assert set(result.provenance) == told
 
 
 def order_of_scores(documents: Sequence[str], query: str) -> list[str]:

@@ -19,7 +19,7 @@ from rerank_eval.calls.types import (
     encode_batch,
 )
 from rerank_eval.clock import Clock
-from rerank_eval.errors import ConfigError, ProviderBusyError, RunStoppingError
+from rerank_eval.errors import ConfigError, ProviderBusyError, RefusedError, RunStoppingError
 
 _UNKNOWN = (404, 410)
 
@@ -96,7 +96,7 @@ class BatchDesk:
                 group.outcomes.set_result(self._send(group.questions))
             except BaseException as error:
                 group.outcomes.set_exception(error)
-        return _take(key, group.outcomes.result())
+        return self._take(key, group.outcomes.result())
 
     def fetch(self, key: str, batch: str) -> Outcome:
         """Return what came of a question that was sent before; its batch is fetched once for all its questions.
@@ -115,7 +115,20 @@ class BatchDesk:
                 outcomes.set_result(self._wait_for(batch, is_earlier=True))
             except BaseException as error:
                 outcomes.set_exception(error)
-        return _take(key, outcomes.result())
+        outcome = self._take(key, outcomes.result())
+        if isinstance(outcome, Reply) and outcome.status != 200:  # what was wrong then need not be now: asked again
+            return AttemptFailedError(f"answered {outcome.status} in its batch", maybe_billed=False)
+        return outcome
+
+    def _take(self, key: str, outcomes: dict[str, Outcome]) -> Outcome:
+        """Return the outcome of a question and forget it: a batch may have thousands.
+
+        One without an answer is out no more, or every later run would fetch the same for it.
+        """
+        outcome = outcomes.pop(key, None) or AttemptFailedError("its batch has no result for it")
+        if isinstance(outcome, AttemptFailedError) or outcome.status != 200:
+            self._keeper.drop_calls([key])
+        return outcome
 
     def _join(self, key: str, body: Body) -> tuple[_Group, bool]:
         """Return the group that the question is in now, and whether it is the first there."""
@@ -153,10 +166,13 @@ class BatchDesk:
         asked = f"batches (batch.queries) beside {self._endpoint.url}"
         try:
             batch = self._batches.read_name(read_reply(self._endpoint, reply, self._clock.utc(), asked))
-        except AttemptFailedError as error:
-            return self._fail(questions, f"{error}", error.maybe_billed)
-        except TryAgainError as error:
-            return self._fail(questions, f"{error}", 200 <= reply.status < 300, error.wait_s)
+        except (AttemptFailedError, TryAgainError) as error:
+            if 200 <= reply.status < 300:
+                raise RefusedError(
+                    f"{self._endpoint.provider} took a batch of {len(questions)} questions, and does not say which it is ({error}); it may be "
+                    "billed, so it is not sent again now: look at the batches of the account before the next run, which would send it again"
+                ) from None
+            return self._fail(questions, f"{error}", False, getattr(error, "wait_s", None))
         except NotAcceptedError:  # the thread of each question reads the reply again, and does what it says
             return dict.fromkeys(questions, reply)
         self._keeper.put_calls(
@@ -181,7 +197,7 @@ class BatchDesk:
         while not self._stopped.is_set():
             pause_s = self._batches.settings.poll_s
             try:
-                outcomes = self._look(batch, is_earlier)
+                outcomes = self._look(batch, is_earlier, num_failed + 1 == self._endpoint.settings.attempts)
                 num_failed = 0
             except (AttemptFailedError, TryAgainError) as error:
                 outcomes = None
@@ -203,26 +219,29 @@ class BatchDesk:
                 f"{self._endpoint.provider} did not tell {num_failed} times how far the batch {batch} is; the last time: {fault}"
             )
 
-    def _look(self, batch: str, is_earlier: bool) -> dict[str, Outcome] | None:
-        """Return what came of the questions, None while the batch has not ended, and nothing of one that is not known any more."""
+    def _look(self, batch: str, is_earlier: bool, is_last: bool) -> dict[str, Outcome] | None:
+        """Return what came of the questions, None while the batch has not ended, and nothing of one that is not known any more.
+
+        Results that are not all there are those of a reply cut off at the end of a line, unless it `is_last`, and they never come.
+        """
         timeout_s = self._endpoint.settings.timeout_s
         reply = self._batches.look(batch, timeout_s)
         if is_earlier and reply.status in _UNKNOWN:
             return {}
-        state = self._batches.read_state(read_reply(self._endpoint, reply, self._clock.utc(), f"batch {batch!r}"))
+        decoded = read_reply(self._endpoint, reply, self._clock.utc(), f"batch {batch!r}")
+        state = self._batches.read_state(decoded)
         if state is not BatchState.ENDED:
             return None if state is BatchState.OPEN else {}
         reply = self._batches.fetch(batch, timeout_s)
+        if is_earlier and reply.status in _UNKNOWN:
+            return {}
         if not 200 <= reply.status < 300:
             read_reply(self._endpoint, reply, self._clock.utc(), f"results of the batch {batch!r}")
         outcomes = self._batches.read_results(reply.content)
+        if len(outcomes) < self._batches.read_size(decoded) and not is_last:
+            raise AttemptFailedError(f"{len(outcomes)} of the {self._batches.read_size(decoded)} results of a batch")
         self.has_accepted |= any(isinstance(outcome, Reply) and outcome.status == 200 for outcome in outcomes.values())
         return outcomes
-
-
-def _take(key: str, outcomes: dict[str, Outcome]) -> Outcome:
-    """Return the outcome of a question and forget it: a batch may have thousands."""
-    return outcomes.pop(key, None) or AttemptFailedError("its batch has no result for it")
 
 
 class BatchDesks:

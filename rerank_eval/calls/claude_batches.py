@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rerank_eval.calls.json_paths import find
+from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.sending import LONGEST_REPLY, Wire
 from rerank_eval.calls.settings import BatchSettings
 from rerank_eval.calls.types import AttemptFailedError, BatchState, Body, Outcome, Reply
@@ -76,6 +76,11 @@ class ClaudeBatches:
         if state not in ("in_progress", "canceling"):
             raise AttemptFailedError(f"a batch in an unknown state: {shortened(repr(state))}")
         return BatchState.OPEN
+
+    def read_size(self, decoded: Any) -> int:
+        """Return the sum of its counts of requests."""
+        counts = find(decoded, "request_counts")
+        return sum(find_count(counts, kind) or 0 for kind in counts) if isinstance(counts, Mapping) else 0
 
     def read_results(self, content: bytes) -> dict[str, Outcome]:
         """Return what came of each question; the first result counts where there are several."""

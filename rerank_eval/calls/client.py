@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
+from rerank_eval.calls.attempts import Question, Sent, maybe_billed
 from rerank_eval.calls.batches import BatchDesks, check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.estimates import Estimates
@@ -28,36 +29,12 @@ from rerank_eval.calls.types import (
 )
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
-from rerank_eval.types import Usage
 
 Check = Callable[[Any], object]
 _NO_DEADLINE_S = 1e8
 """A batch takes as long as it takes."""
-
-
-class _Question(NamedTuple):
-    """What is asked, what it will be billed for, and the batch that it is out in from an earlier run."""
-
-    key: str
-    endpoint: Endpoint
-    body: Body
-    estimate: Usage
-    batch: str | None
-
-
-class _Sent(NamedTuple):
-    """One attempt as it went: what came of it, when it was sent, and how long it took."""
-
-    outcome: Outcome
-    sent_ns: int
-    nanoseconds: int | None
-    started: str
-    concurrency: int
-
-
-def _maybe_billed(outcome: Outcome) -> bool:
-    """Return whether a failed attempt may have cost something: the work may have been done, a refusal is free."""
-    return 200 <= outcome.status < 300 if isinstance(outcome, Reply) else outcome.maybe_billed
+_SHORTEST_S = 0.05
+"""Of an attempt that begins just at the deadline."""
 
 
 class ApiClient:
@@ -174,7 +151,7 @@ class ApiClient:
     def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body, batch: str | None) -> Answer:
         """Return the answer; `batch` is where the question is out already, which counts as the first attempt."""
         attempts: list[Attempt] = []
-        question = _Question(key, endpoint, body, endpoint.estimate(body), batch)
+        question = Question(key, endpoint, body, endpoint.estimate(body), batch)
         begun_ns = self._clock.now_ns()
         waited_s = turns_s = 0.0
 
@@ -192,7 +169,8 @@ class ApiClient:
             is_out = batch is not None and not attempts
             turn_s = 0.0 if is_out or endpoint.asks_in_batches else self._wait_for_turn(question)
             turns_s += turn_s
-            return self._attempt(question, attempts, waited_s + turn_s, is_out)
+            timeout_s = min(settings.timeout_s, max(_SHORTEST_S, settings.deadline_s - elapsed_s()))
+            return self._attempt(question, attempts, waited_s + turn_s, timeout_s, is_out)
 
         settings = endpoint.settings
         if batch is not None or endpoint.asks_in_batches:
@@ -210,12 +188,14 @@ class ApiClient:
             f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
         )
 
-    def _wait_for_turn(self, question: "_Question") -> float:
+    def _wait_for_turn(self, question: Question) -> float:
         """Return when the question may be sent, with the seconds waited for that."""
         tokens = self._estimates.correct(question.endpoint, question.estimate).input_tokens
         return self._pace(question.endpoint).wait_for_turn(tokens or 0)
 
-    def _attempt(self, question: "_Question", attempts: list[Attempt], waited_s: float, is_out: bool) -> Answer:
+    def _attempt(
+        self, question: Question, attempts: list[Attempt], waited_s: float, timeout_s: float, is_out: bool
+    ) -> Answer:
         """Return the answer of one attempt, which is added to `attempts`, also when it fails; `is_out`: in its batch already."""
         key, endpoint, body, estimate, batch = question
         pace = self._pace(endpoint)
@@ -223,7 +203,7 @@ class ApiClient:
         self._check_going()
         reserved = 0.0 if is_out else self._budget.reserve(endpoint, self._estimates.correct(endpoint, estimate))
         if desk is None:
-            sent = self._send(lambda: endpoint.send(body, endpoint.settings.timeout_s))
+            sent = self._send(lambda: endpoint.send(body, timeout_s))
         elif is_out and batch is not None:
             sent = self._send(lambda: desk.fetch(key, batch))
         else:
@@ -247,7 +227,7 @@ class ApiClient:
                 self._faults[endpoint.provider, f"{error}"] += 1
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
-            if _maybe_billed(sent.outcome):
+            if maybe_billed(sent.outcome):
                 self._budget.lose(endpoint, reserved)
             else:
                 self._budget.release(reserved)
@@ -262,7 +242,7 @@ class ApiClient:
         self._estimates.learn(endpoint, answer)
         return answer
 
-    def _send(self, send: Callable[[], Outcome]) -> "_Sent":
+    def _send(self, send: Callable[[], Outcome]) -> Sent:
         with self._lock:
             self._in_flight += 1
             concurrency = self._in_flight
@@ -280,7 +260,7 @@ class ApiClient:
             with self._lock:
                 self._in_flight -= 1
         nanoseconds = outcome.nanoseconds if isinstance(outcome, Reply) else self._clock.now_ns() - sent_ns
-        return _Sent(outcome, sent_ns, nanoseconds, started, concurrency)
+        return Sent(outcome, sent_ns, nanoseconds, started, concurrency)
 
     def _check_going(self) -> None:
         if self._ended_by is not None:

@@ -14,13 +14,19 @@ from rerank_eval.types import NO_USAGE, Usage
 class Asked(NamedTuple):
     """How many questions are answered from the store, or are out in a batch, and what would be sent and billed; `usd` is None without a price.
 
-    `is_whole` is False where what comes after the first answer of a query cannot be known.
+    `is_whole` is False where what comes after the first answer of a query cannot be known, `fault` the first error of a query that failed
+    before that; the cost is unknown then.
     """
 
     num_kept: int = 0
     usage: Usage = NO_USAGE
     usd: float | None = 0.0
     is_whole: bool = True
+    fault: str | None = None
+
+
+class NotImaginedError(RerankerError):
+    """An endpoint does not say what an answer would look like."""
 
 
 class DryCalls:
@@ -48,9 +54,12 @@ class DryCalls:
         """How many tokens were billed for each one estimated; None where no earlier answers tell, or of several models."""
         return self._estimates.factor(*next(iter(self._models))) if len(self._models) == 1 else None
 
-    def mark_partial(self) -> None:
-        """Note that not all questions are known."""
-        self._asked = self._asked._replace(is_whole=False)
+    def mark_partial(self, fault: str | None = None) -> None:
+        """Note that not all questions are known, and the fault that is the cause."""
+        before = self._asked
+        self._asked = before._replace(
+            is_whole=False, fault=before.fault or fault, usd=before.usd if fault is None else None
+        )
 
     def take(self) -> Asked:
         """Return what was asked since this was last called."""
@@ -61,7 +70,7 @@ class DryCalls:
         """Return a kept or an imagined answer.
 
         Raises:
-            RerankerError: there is none, so that what would be asked next cannot be known.
+            NotImaginedError: there is none, so that what would be asked next cannot be known.
         """
         key = call_key(endpoint, body, sample)
         is_new = not (self._keeps and key in self._seen) and sample % SAMPLES_APART == 0
@@ -75,7 +84,7 @@ class DryCalls:
             self.count(endpoint, body)
         if endpoint.imagine is None:
             self.mark_partial()
-            raise RerankerError(f"{endpoint.provider} is not asked in a dry run")
+            raise NotImaginedError(f"{endpoint.provider} is not asked in a dry run")
         answer = endpoint.imagine(body)
         check(answer)
         return Answer(answer, 0, "", 0, (), Usage(calls=1))

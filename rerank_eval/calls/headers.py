@@ -11,6 +11,9 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d))")
 _EPOCH = 1e9
 """A number above this is a time of day in seconds since 1970, not a wait."""
 
+_LARGEST = 1e15
+"""A number above this is as good as this one."""
+
 
 class Limits(NamedTuple):
     """What is known of an account's limits; None where nothing is said. `exhausted_s` is how long nothing is left for."""
@@ -28,7 +31,7 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    return read_wait(headers.get("retry-after"), now)
+    return read_wait(headers.get("retry-after"), _server_time(headers, now))
 
 
 def read_limits(headers: Mapping[str, str], now: datetime) -> Limits:
@@ -50,7 +53,14 @@ def read_limits(headers: Mapping[str, str], now: datetime) -> Limits:
         "anthropic-ratelimit-tokens-limit",
         "x-ratelimit-limit-tokens",
     )
-    return Limits(calls, tokens, _exhausted(headers, now))
+    if calls is not None and calls < 1:
+        calls = None  # no account has so little; the run would stand still
+    return Limits(calls, tokens, _exhausted(headers, _server_time(headers, now)))
+
+
+def _server_time(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Return the reply's own time of day where it has one: this machine's clock may be wrong."""
+    return _moment(headers.get("date", "").strip()) or now
 
 
 def _exhausted(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -100,6 +110,6 @@ def _first(headers: Mapping[str, str], *names: str) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    if text is None or not re.fullmatch(r"\s*\d{1,15}(\.\d{1,9})?\s*", text, re.ASCII):
+    if text is None or not re.fullmatch(r"\s*\d+(\.\d{1,9})?\s*", text, re.ASCII):
         return None
-    return float(text)
+    return min(float(text), _LARGEST)

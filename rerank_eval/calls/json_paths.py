@@ -3,6 +3,9 @@
 import math
 from collections.abc import Mapping
 
+_LARGEST = 1e12
+"""No answer has as many tokens, bytes or searches."""
+
 
 def find(decoded: object, path: str) -> object:
     """Return what is at a path of field names with dots between them; the whole for an empty one, None where there is nothing."""
@@ -13,9 +16,9 @@ def find(decoded: object, path: str) -> object:
 
 
 def find_count(decoded: object, path: str | None) -> int | None:
-    """Return the count at a path, rounded up; None where there is no number."""
+    """Return the count at a path, rounded up; None where there is no number that counts anything."""
     number = None if path is None else read_number(find(decoded, path))
-    return None if number is None or number < 0 else math.ceil(number)
+    return math.ceil(number) if number is not None and 0 <= number <= _LARGEST else None
 
 
 def read_number(value: object) -> float | None:

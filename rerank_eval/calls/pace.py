@@ -8,9 +8,11 @@ from rerank_eval.clock import Clock
 
 MARGIN = 0.98
 """The share of a limit that is used: a call may arrive a little sooner after the one before than it was sent."""
-QUIET_S, GROWTH, SHRINKAGE, LEAST = 60.0, 1.05, 0.9, 0.25
-"""A learned pace grows after this long without a refusal, and shrinks at each, but never below this share of what it was at first:
-refusals may also be a server's bad day, and would then slow a run down without end."""
+TRUSTED, LONGEST_S = 10, 300.0
+"""A pace is learned from at least as many accepted calls, between two refusals that are not farther apart."""
+QUIET_S, GROWTH, MOST_GROWTH, SHRINKAGE, LEAST = 60.0, 1.05, 1.5, 0.9, 0.25
+"""A learned pace grows after this long without a refusal, the faster the longer there was none, and shrinks at each, but never below
+this share of what it was at first: refusals may also be a server's bad day, and would then slow a run down without end."""
 
 
 class Pace:
@@ -36,6 +38,7 @@ class Pace:
         self._next_turn = self._now()
         self._since: float | None = None
         self._accepted = 0
+        self._growth = GROWTH
         self._rejected_at: float | None = None
         self._quiet_since = self._next_turn
 
@@ -66,7 +69,6 @@ class Pace:
                 if now >= self._next_turn:
                     interval = self._interval(tokens)
                     self._next_turn = max(self._next_turn, now - interval) + interval  # one late turn is made up for
-                    self._since = now if self._since is None else self._since
                     return now - begun
                 left = self._next_turn - now
             self._clock.wait(left, self._stopped)
@@ -76,7 +78,10 @@ class Pace:
         """Return the seconds between a call of so many tokens and the next."""
         calls = self.calls_per_minute
         seconds = 0.0 if calls is None else 60 / (calls * MARGIN)
-        limits = [limit for limit in (self._set_tokens, self._told_tokens) if limit is not None]
+        told = (
+            self._told_tokens if tokens <= (self._told_tokens or 0) else None
+        )  # no call fits into one below its tokens
+        limits = [limit for limit in (self._set_tokens, told) if limit is not None]
         return max(seconds, tokens * 60 / (min(limits) * MARGIN)) if limits else seconds
 
     def accepted(self, sent_ns: int, headers: Mapping[str, str]) -> None:
@@ -87,16 +92,22 @@ class Pace:
             if self._rejected_at is not None and sent_ns / 1e9 > self._rejected_at:
                 self._slow_down(now)
             elif self._learned is not None and now - self._quiet_since > QUIET_S:
-                self._learned, self._quiet_since = self._learned * GROWTH, now
+                self._learned, self._quiet_since = self._learned * self._growth, now
+                self._growth = min(self._growth**2, MOST_GROWTH)
             self._accepted += 1
 
     def _slow_down(self, now: float) -> None:
-        """Take what was accepted since the first turn, over the time until calls were accepted again, as the limit."""
+        """Take what was accepted from one refusal to the next as the limit, with the pause after it, which ends with the server's minute.
+
+        One refusal shows nothing: what was accepted before it may be a few calls, and the pause after it as long as the server likes.
+        """
         if self._learned is not None:
             self._learned = max(self._learned * SHRINKAGE, self._learned_first * LEAST)
-        elif self._accepted and self._since is not None and now > self._since:
+        elif self._since is None or now - self._since > LONGEST_S:
+            self._since, self._accepted = now, 0
+        elif self._accepted >= TRUSTED and now > self._since:
             self._learned = self._learned_first = 60 * self._accepted / (now - self._since)
-        self._rejected_at, self._quiet_since = None, now
+        self._rejected_at, self._quiet_since, self._growth = None, now, GROWTH
 
     def rejected(self, pause_s: float, headers: Mapping[str, str]) -> None:
         """Learn from a 429: nobody has a turn for `pause_s`."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -100,6 +100,10 @@ class Batches(Protocol):
         Raises:
             AttemptFailedError: the reply does not say.
         """
+        ...
+
+    def read_size(self, decoded: Any) -> int:
+        """Return how many results a batch that has ended has; 0 where the reply does not say."""
         ...
 
     def read_results(self, content: bytes) -> dict[str, Outcome]:
@@ -256,6 +260,10 @@ class AnswerKeeper(KeptAnswers, Protocol):
 
     def put_calls(self, provider: str, model: str, answers: Mapping[str, str]) -> None:
         """Keep several by their keys, all or none."""
+        ...
+
+    def drop_calls(self, keys: Iterable[str]) -> None:
+        """Keep some no longer."""
         ...
 
 

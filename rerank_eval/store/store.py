@@ -4,13 +4,11 @@ Scores, and the raw answers of paid APIs, which are on the disk before anybody s
 """
 
 import hashlib
-import json
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,11 +17,11 @@ from filelock import FileLock, Timeout
 
 from rerank_eval.errors import StoreError
 from rerank_eval.latency import utc_now
-from rerank_eval.types import Request, Scores, Usage
+from rerank_eval.store.encoding import decode_scores, encode_scores
+from rerank_eval.types import Request, Scores
 
 TABLES = {"answers": "key, system, query_id, answer, checksum", "calls": "key, provider, model, answer, checksum"}
 """Scores of rerankers, and answers of paid calls: table -> columns."""
-_Row = tuple[str, str, str, str, str]
 
 
 class Store:
@@ -122,7 +120,7 @@ class Store:
         if answer is None:
             return None
         try:
-            return _decode(answer)
+            return decode_scores(answer)
         except (ValueError, TypeError, KeyError):
             self.corrupt_rows += 1  # like a wrong checksum
             return None
@@ -174,7 +172,7 @@ class Store:
         """
         rows = []
         for key, request, scores in answers:
-            answer = _encode(scores)
+            answer = encode_scores(scores)
             rows.append((key, system, request.query.query_id, answer, checksum_of(key, answer)))
         self._write_or_start_anew("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
@@ -195,6 +193,14 @@ class Store:
         rows = [(key, provider, model, answer, checksum_of(key, answer)) for key, answer in answers.items()]
         self._write_or_start_anew("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)", rows, synchronous="FULL")
 
+    def drop_calls(self, keys: Iterable[str]) -> None:
+        """Remove texts that `put_call` kept, all or none. Thread-safe.
+
+        Raises:
+            StoreError: as `put`.
+        """
+        self._write_or_start_anew("DELETE FROM calls WHERE key = ?", [(key,) for key in keys], synchronous="FULL")
+
     def delete(self, table: str, keys: Sequence[str]) -> None:
         """Remove rows of one of `TABLES`, all or none, and give their space back to the disk.
 
@@ -207,17 +213,19 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(f"the store {self.path} cannot be written: {error}") from error
 
-    def _write_or_start_anew(self, insert: str, rows: Sequence[_Row], synchronous: str = "NORMAL") -> None:
+    def _write_or_start_anew(
+        self, statement: str, rows: Sequence[tuple[str, ...]], synchronous: str = "NORMAL"
+    ) -> None:
         with self._threads:
             try:
                 try:
-                    self._write(insert, rows, synchronous)
+                    self._write(statement, rows, synchronous)
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
                     self._connection.close()
                     self._connection = self._start_anew()
-                    self._write(insert, rows, synchronous)
+                    self._write(statement, rows, synchronous)
             except (sqlite3.Error, OSError) as error:
                 raise StoreError(
                     f"the store {self.path} cannot be written: {error}; what it already holds is kept"
@@ -283,15 +291,3 @@ def _is_damage(error: sqlite3.Error) -> bool:
 def checksum_of(key: str, answer: str) -> str:
     """Return the checksum that an intact row has."""
     return hashlib.sha256(f"{key} {answer}".encode()).hexdigest()
-
-
-def _encode(scores: Scores) -> str:
-    truncated = None if scores.truncated is None else [int(mark) for mark in scores.truncated]
-    answer = {"values": list(scores.values), "truncated": truncated, "usage": asdict(scores.usage)}
-    return json.dumps(answer, allow_nan=False)
-
-
-def _decode(answer: str) -> Scores:
-    fields = json.loads(answer)
-    truncated = None if fields["truncated"] is None else [bool(mark) for mark in fields["truncated"]]
-    return Scores([float(value) for value in fields["values"]], Usage(**fields["usage"]), truncated)

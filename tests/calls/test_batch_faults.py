@@ -35,7 +35,6 @@ def change_one(change: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> Call
         (lambda row: [{**row, "result": {"type": "expired"}}], "expired in its batch"),
         (lambda row: [{**row, "result": {"type": "canceled"}}], "was canceled in its batch"),
         (lambda row: [{**row, "result": {"type": "new"}}], "has no result that is known in its batch"),
-        (lambda row: [], "its batch has no result for it"),
         (lambda row: [{**row, "custom_id": "stranger"}], "its batch has no result for it"),
     ],
 )
@@ -128,8 +127,6 @@ def test_a_failed_look_loses_nothing(which: Any, fault: Behaviour, tmp_path: Pat
         (Behaviour(529, {}), "answered 529"),
         (Behaviour(429, {}, RETRY), "answered 429"),
         (Behaviour(drop=True), "connection"),
-        (Behaviour(content=b"<html>"), "no JSON"),
-        (Behaviour(content={"id": "../x"}), "a batch without an id"),
     ],
 )
 def test_a_batch_that_is_not_taken_is_sent_again_and_counts_once(fault: Behaviour, words: str, tmp_path: Path) -> None:
@@ -144,6 +141,54 @@ def test_a_batch_that_is_not_taken_is_sent_again_and_counts_once(fault: Behaviou
     assert said.startswith("anthropic: 1 attempts of this run failed: 1 x ")
     assert words in said
     assert said.endswith(", sending a batch")
+
+
+@pytest.mark.parametrize("content", [b"<html>", {"id": "../x"}, {}])
+def test_a_batch_that_may_be_taken_and_cannot_be_found_again_is_not_sent_again(content: Any, tmp_path: Path) -> None:
+    with BatchServer(first(is_create, Behaviour(content=content))) as server:
+        assert "does not say which it is" in f"{stop(server, tmp_path)}"
+        assert sum(map(is_create, server.asked)) == 1
+
+
+@pytest.mark.parametrize("num_short", [1, 3])
+def test_results_cut_off_at_the_end_of_a_line_are_fetched_again(num_short: int, tmp_path: Path) -> None:
+    num_fetched = 0
+
+    def cut(rows: Rows, number: int) -> Rows:
+        nonlocal num_fetched
+        num_fetched += number == 0
+        return rows[:-1] if num_fetched <= num_short and not number else rows
+
+    with BatchServer(change=cut) as server:
+        found = run(make(server), tmp_path)
+    assert found.status == "complete"
+    assert num_fetched == min(num_short + 1, 3)
+    assert [len(questions) for questions in server.questions] == ([NUM] if num_short == 1 else [NUM, 1])
+
+
+@pytest.mark.parametrize("kind", ["billing_error", "not_found_error"])
+@pytest.mark.parametrize("queries", [NUM, None])
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_what_errored_in_a_batch_is_asked_anew_by_the_next_run(
+    kind: str, queries: int | None, is_interrupted: bool, tmp_path: Path
+) -> None:
+    def refuse(rows: Rows, number: int) -> Rows:
+        return rows if number else [{**row, "result": errored(kind)} for row in rows]
+
+    looks = [Behaviour(401)] if is_interrupted else []
+    with BatchServer(first(is_look, *looks), change=refuse) as server:
+        stop(server, tmp_path)
+        assert len(list(read_kept(tmp_path / "s.sqlite"))) == NUM * is_interrupted
+        assert run(make(server, queries=queries), tmp_path).status == "complete"
+    assert len(server.custom_ids) == (NUM if queries is None else 2 * NUM)
+
+
+def test_a_batch_whose_results_are_gone_is_asked_anew_by_the_next_run(tmp_path: Path) -> None:
+    with BatchServer(first(is_fetch, Behaviour(404), Behaviour(404))) as server:
+        stop(server, tmp_path)
+        assert run(make(server), tmp_path).status == "complete"
+    assert len(server.custom_ids) == 2 * NUM
+    assert len(set(server.custom_ids)) == NUM
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,23 @@ def test_waiting_for_a_turn_does_not_use_up_the_deadline() -> None:
     assert all(attempt.waited_s > 600 for attempt in answer.attempts)
 
 
+def test_the_deadline_holds_for_an_attempt_that_has_begun_as_well() -> None:
+    clock = StandingClock()
+    given_s = []
+
+    def send(body: Body, timeout_s: float) -> Reply:
+        given_s.append(timeout_s)
+        clock.skipped_s += timeout_s
+        raise AttemptFailedError("timed out")
+
+    endpoint = replace(make_endpoint(send), settings=CallSettings(deadline_s=10, timeout_s=4))
+    with pytest.raises(RerankerError, match="timed out"):
+        ApiClient(clock=clock).ask(endpoint, {"q": "x"}, accept)
+    assert given_s[:2] == [4, 4]
+    assert 0 < given_s[2] < 2
+    assert clock.skipped_s <= 10.01
+
+
 def test_rerankers_with_one_model_keep_to_the_smallest_of_their_limits() -> None:
     clock = StandingClock()
     client, sent_s = ApiClient(clock=clock), []

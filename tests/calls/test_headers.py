@@ -28,7 +28,9 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
         ("12 parsecs", None),
         ("inf", None),
         ("NaN", None),
-        ("9" * 400, None),
+        ("9" * 15, 1e15 - 1 - NOON.timestamp()),
+        ("9" * 20, 1e15 - NOON.timestamp()),
+        ("9" * 400, 1e15 - NOON.timestamp()),
         ("", None),
         (None, None),
     ],
@@ -47,6 +49,20 @@ def test_milliseconds_are_the_more_exact_word() -> None:
     assert read_retry_after({"retry-after-ms": "1500", "retry-after": "2"}, NOON) == 1.5
     assert read_retry_after({"retry-after": "2"}, NOON) == 2.0
     assert read_retry_after({}, NOON) is None
+
+
+def test_a_date_is_compared_with_the_date_of_the_reply_and_not_with_this_machines_clock() -> None:
+    theirs = {"date": "Mon, 23 Nov 2026 09:00:00 GMT"}
+    told = {"retry-after": "Mon, 23 Nov 2026 09:00:20 GMT"}
+    assert read_retry_after({**told, **theirs}, NOON) == 20
+    assert read_retry_after({**told, "date": "soon"}, NOON) == 0
+    used = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2026-11-23T09:00:08Z"}
+    assert read_limits({**used, **theirs}, NOON).exhausted_s == 8
+
+
+@pytest.mark.parametrize("limit", ["0.000000001", "0.01", "0"])
+def test_a_limit_below_one_call_a_minute_is_not_believed(limit: str) -> None:
+    assert read_limits({"x-ratelimit-limit-requests": limit}, NOON).calls_per_minute is None
 
 
 def test_limits_per_minute_are_read_only_where_they_are_documented_to_be_that() -> None:

@@ -69,19 +69,68 @@ def test_nothing_left_is_a_pause_for_all() -> None:
     assert pace.wait_for_turn() < 1
 
 
-def test_a_refusal_shows_the_limit_of_a_server_that_tells_none() -> None:
-    """600 calls at once, then a pause to the end of the minute: 600 a minute."""
-    clock = StandingClock()
-    pace = pace_of(clock)
-    for _ in range(600):
+def refuse(pace: Pace, clock: StandingClock, pause_s: float) -> None:
+    pace.rejected(pause_s, {})
+    pace.wait_for_turn()
+    pace.accepted(clock.now_ns() + 1, {})
+
+
+def accept(pace: Pace, clock: StandingClock, count: int) -> None:
+    for _ in range(count):
         pace.wait_for_turn()
         pace.accepted(clock.now_ns(), {})
-    clock.skipped_s += 15
-    pace.rejected(45, {})
-    pace.wait_for_turn()
-    assert clock.skipped_s == pytest.approx(60)
-    pace.accepted(clock.now_ns() + 1, {})
+
+
+def test_refusals_show_the_limit_of_a_server_that_tells_none() -> None:
+    """600 calls at once, then a pause to the end of the minute, twice: 600 a minute."""
+    clock = StandingClock()
+    pace = pace_of(clock)
+    for minute in (1, 2):
+        accept(pace, clock, 600 if minute == 1 else 599)
+        clock.skipped_s += 15
+        refuse(pace, clock, 45)
+        assert clock.skipped_s == pytest.approx(60 * minute)
     assert pace.calls_per_minute == pytest.approx(600, rel=0.01)
+
+
+@pytest.mark.parametrize("num_before", [1, 4, 49])
+def test_one_refusal_is_a_pause_and_no_limit(num_before: int) -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    accept(pace, clock, num_before)
+    refuse(pace, clock, 30)
+    accept(pace, clock, 1000)
+    assert pace.calls_per_minute is None
+    assert clock.skipped_s == pytest.approx(30)
+
+
+def test_refusals_with_few_calls_between_them_count_together() -> None:
+    """5 calls a minute."""
+    clock = StandingClock()
+    pace = pace_of(clock)
+    for minute in range(4):
+        accept(pace, clock, 5 if minute == 0 else 4)
+        refuse(pace, clock, 60)
+    assert pace.calls_per_minute == pytest.approx(5, rel=0.1)
+
+
+def test_refusals_that_are_far_apart_show_no_limit() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    for _ in range(4):
+        refuse(pace, clock, 1)
+        accept(pace, clock, 20)
+        clock.skipped_s += 600
+    assert pace.calls_per_minute is None
+
+
+def test_a_token_limit_below_one_call_is_not_believed() -> None:
+    clock = StandingClock()
+    pace = pace_of(clock)
+    pace.accepted(0, {"x-ratelimit-limit-tokens": "1"})
+    for _ in range(20):
+        pace.wait_for_turn(100)
+    assert clock.skipped_s == 0
 
 
 def test_what_was_in_flight_at_a_refusal_does_not_count_as_accepted_again() -> None:
@@ -112,16 +161,16 @@ def test_refusals_by_chance_do_not_slow_a_run_down_without_end() -> None:
 def test_a_learned_pace_grows_again_when_nothing_is_refused() -> None:
     clock = StandingClock()
     pace = pace_of(clock)
-    pace.wait_for_turn()
-    pace.accepted(clock.now_ns(), {})
-    pace.rejected(1, {})
-    clock.skipped_s += 1
-    pace.accepted(clock.now_ns() + 1, {})
+    for _ in range(2):
+        refuse(pace, clock, 1)
+        accept(pace, clock, 20)
     learned = pace.calls_per_minute
-    clock.skipped_s += 61
-    pace.accepted(clock.now_ns(), {})
     assert learned is not None
-    assert pace.calls_per_minute == pytest.approx(1.05 * learned)
+    for growth in (1.05, 1.05**2, 1.05**4, 1.05**8, 1.5, 1.5):
+        clock.skipped_s += 61
+        pace.accepted(clock.now_ns(), {})
+        learned *= growth
+        assert pace.calls_per_minute == pytest.approx(learned)
 
 
 def test_a_stopped_run_waits_for_no_turn() -> None:

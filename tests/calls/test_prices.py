@@ -1,12 +1,12 @@
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from rerank_eval.calls.prices import Price, Prices, gather_prices, read_prices
+from rerank_eval.calls.prices import Price, Prices, Unit, gather_prices, read_prices
 from rerank_eval.configuration import CONF
 from rerank_eval.errors import ConfigError
 from rerank_eval.types import Usage
@@ -51,6 +51,11 @@ def test_usage_times_price(tmp_path: Path) -> None:
 def test_cached_tokens_have_their_own_price_and_are_not_counted_twice() -> None:
     usage = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
     assert TOKENS.usd("p", "llm", usage, DAY) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 1.5)
+
+
+@pytest.mark.parametrize(("read", "cached"), [(100, 1_000_000), (100, 101), (100, -1), (-1, None)])
+def test_counts_that_cannot_be_cost_none_and_not_less_than_nothing(read: int, cached: int | None) -> None:
+    assert TOKENS.usd("p", "llm", Usage(input_tokens=read, output_tokens=5, cached_tokens=cached), DAY) is None
 
 
 @pytest.mark.parametrize(
@@ -104,6 +109,23 @@ def test_the_price_of_the_day_holds_and_before_the_first_one_the_first(day: date
 
 
 @pytest.mark.parametrize(
+    ("day", "units"),
+    [
+        (date(2025, 1, 1), {"search"}),
+        (date(2026, 3, 1), {"search"}),
+        (date(2026, 6, 1), {"input_token", "output_token"}),
+        (date(2026, 8, 1), {"input_token", "output_token"}),
+        (date(2026, 9, 1), {"search", "input_token", "output_token"}),
+    ],
+)
+def test_a_model_that_goes_over_to_another_unit_is_not_billed_by_both(day: date, units: set[str]) -> None:
+    lines: list[tuple[Unit, date]] = [("search", date(2026, 1, 1)), ("input_token", date(2026, 6, 1))]
+    lines += [("output_token", date(2026, 6, 1)), ("input_token", date(2026, 7, 1))]
+    lines += [("search", date(2026, 9, 1)), ("input_token", date(2026, 9, 1))]
+    assert set(Prices([Price("p", "m", unit, 1.0, start, "s") for unit, start in lines]).of("p", "m", day)) == units
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"unit": "query"}, r"price 1 has the unit 'query'; valid: search, input_token"),
@@ -113,6 +135,10 @@ def test_the_price_of_the_day_holds_and_before_the_first_one_the_first(day: date
         ({"price": "2"}, "price is '2'"),
         ({"per": 0}, "per is 0"),
         ({"currency": "EUR"}, "is in 'EUR'; prices are in USD"),
+        ({"price": 10**400}, "price 1: price is 1000"),
+        ({"price": 1e300}, "from 0 to 1e"),
+        ({"per": 1e-300}, "per is 1e-300"),
+        ({"valid_from": datetime(2026, 1, 1, 9)}, r"valid_from is datetime\.datetime\(.*write a date"),
         ({"valid_from": "soon"}, "valid_from is 'soon'; write a date"),
         ({"model": ""}, "model is ''"),
         ({"unti": "search"}, "unknown field 'unti': did you mean unit"),
@@ -128,6 +154,9 @@ def test_a_list_that_is_none_lacks_a_field_or_says_two_things_is_refused(tmp_pat
     with pytest.raises(ConfigError, match="cannot be read"):
         read_prices(path)
     path.write_text("a: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_prices(path)
+    path.write_text(f"- {'9' * 5000}", encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_prices(path)
     path.write_text("a: 1", encoding="utf-8")

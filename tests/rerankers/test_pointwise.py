@@ -13,7 +13,7 @@ from tests.rerankers.chat_providers import Provider, candidates, relevances
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "planted-4f1c9d2e7a")
 
 
 def test_grades_are_scores_and_those_of_one_grade_stay_in_candidate_order(provider: Provider) -> None:
