@@ -83,6 +83,7 @@ class FaultServer:
         self._behave = behave
         self._answer = answer
         self._lock = threading.Lock()
+        self._broken: list[Exception] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -111,11 +112,15 @@ class FaultServer:
             headers = {name.lower(): value for name, value in handler.headers.items()}
             asked = Asked(handler.path, headers, body, len(self.asked), again)
             self.asked.append(asked)
-        how = self._choose(asked)
+        try:
+            how = self._choose(asked)
+            content = self.right_answer(asked) if how.content is None and not how.drop else how.content
+        except Exception as error:
+            self._broken.append(error)
+            raise
         if how.drop:
             handler.close_connection = True
             return
-        content = self.right_answer(asked) if how.content is None else how.content
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         time.sleep(max(0.0, how.delay_s - (time.monotonic() - came)))
         handler.send_response(how.status)
@@ -156,3 +161,5 @@ class FaultServer:
     ) -> None:
         self._http.shutdown()
         self._http.server_close()
+        if kind is None and self._broken:  # otherwise a client would take it for a lost connection, and try again
+            raise AssertionError("the server of the test failed") from self._broken[0]

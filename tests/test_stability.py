@@ -182,9 +182,10 @@ def test_a_model_that_leans_to_the_front_and_the_back_shows_where_it_does() -> N
 
     def answer(body: Mapping[str, Any]) -> Any:
         shown = read_prompt(body)
-        ends = [abs(place - (DEPTH - 1) / 2) / DEPTH for place in range(DEPTH)]
+        count = len(shown.documents)
+        ends = [abs(place - (count - 1) / 2) / count for place in range(count)]
         liked = [relevance(shown.query, text) + end for text, end in zip(shown.documents, ends, strict=True)]
-        return completion({"ranking": sorted(range(1, DEPTH + 1), key=lambda number: -liked[number - 1])})
+        return completion({"ranking": sorted(range(1, count + 1), key=lambda number: -liked[number - 1])})
 
     curve = position_bias(settings_for(shuffles=10), FaultServer(answer=answer), queries=12)
     assert max(curve[0], curve[-1]) < 0.4 < 0.6 < min(curve[4], curve[5])
