@@ -16,6 +16,7 @@ from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
 from rerank_eval.calls.types import (
+    NO_CONNECTION,
     Answer,
     AnswerKeeper,
     Attempt,
@@ -28,7 +29,7 @@ from rerank_eval.calls.types import (
     read_batch,
 )
 from rerank_eval.clock import Clock
-from rerank_eval.errors import RefusedError, RerankerError, RunStoppingError, StoreError
+from rerank_eval.errors import ProviderBusyError, RefusedError, RerankerError, RunStoppingError, StoreError
 
 Check = Callable[[Any], object]
 _NO_DEADLINE_S = 1e8
@@ -184,9 +185,22 @@ class ApiClient:
                 raise
             fault = f"{error}; it has accepted none yet, so the settings are more likely wrong than this query"
             raise RefusedError(fault) from None
+        if all(attempt.fault and attempt.fault.startswith(NO_CONNECTION) for attempt in attempts):
+            self._check_reached(endpoint, fault)
         raise RerankerError(
             f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
         )
+
+    def _check_reached(self, endpoint: Endpoint, fault: str) -> None:
+        """Check that a provider that cannot be reached now was reached before.
+
+        Raises:
+            ProviderBusyError: it never was, so that every query would wait for it in vain.
+        """
+        if (endpoint.url, endpoint.model) not in self._accepting:
+            raise ProviderBusyError(
+                f"{endpoint.provider} cannot be reached at {endpoint.url}: {fault}; is it running, and the address right?"
+            )
 
     def _wait_for_turn(self, question: Question) -> float:
         """Return when the question may be sent, with the seconds waited for that."""

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from rerank_eval.calls.keys import ApiKey, KeyFilter
-from rerank_eval.calls.types import AttemptFailedError, Reply
+from rerank_eval.calls.types import NO_CONNECTION, AttemptFailedError, Reply
 from rerank_eval.clock import Clock
 from rerank_eval.errors import MissingExtraError, shortened
 
@@ -78,7 +78,7 @@ class Wire:
             cause = cause.__cause__
         for link in chain:
             if isinstance(link, library.ConnectError | library.ConnectTimeout | library.PoolTimeout):
-                return AttemptFailedError(f"no connection ({self._shown(link)})", maybe_billed=False)
+                return AttemptFailedError(f"{NO_CONNECTION} ({self._shown(link)})", maybe_billed=False)
             if isinstance(link, library.TimeoutException):
                 return AttemptFailedError("timed out")
             if isinstance(link, library.DecodingError):

@@ -11,6 +11,8 @@ from rerank_eval.calls.keys import ApiKey
 from rerank_eval.calls.settings import BatchSettings, CallSettings
 from rerank_eval.types import CallTiming, Usage
 
+NO_CONNECTION = "no connection"
+"""How the fault of an attempt begins that did not reach the provider."""
 SAMPLES_APART = 1000
 """Questions asked anew differ by multiples of this in `sample`; what is below are tries for one usable answer."""
 SCHEMA_VERSION = 1

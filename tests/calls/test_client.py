@@ -249,6 +249,16 @@ def test_an_attempt_that_may_have_been_billed_counts_and_a_refused_one_does_not(
         client.ask(make_endpoint(sender), {"q": "b"}, accept)
 
 
+def test_a_provider_that_was_reached_before_fails_only_the_query_when_it_is_gone() -> None:
+    gone = [AttemptFailedError("no connection (refused)", maybe_billed=False) for _ in range(8)]
+    client = ApiClient(clock=SkippingClock())
+    endpoint = make_endpoint(Sender(OK, *gone, OK))
+    client.ask(endpoint, {"q": "a"}, accept)
+    with pytest.raises(RerankerError, match=r"gave no answer in 8 attempts .*no connection"):
+        client.ask(endpoint, {"q": "b"}, accept)
+    client.ask(endpoint, {"q": "c"}, accept)
+
+
 def test_a_budget_without_a_price_is_refused_before_anything_is_sent() -> None:
     sender = Sender(OK)
     with pytest.raises(ConfigError, match="there is no price for p m"):
