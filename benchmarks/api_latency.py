@@ -40,7 +40,7 @@ def measure(name: str, reranker: Reranker, concurrency: int) -> Figure:
 
 
 def main() -> None:
-    os.environ |= {"COHERE_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
+    os.environ |= {"COHERE_API_KEY": "no-key-at-all", "ANTHROPIC_API_KEY": "no-key-at-all"}
     with running() as server:
         rerankers: dict[str, Reranker] = {
             "httpx": HttpRerank(f"{server.url}/rerank", "m"),
