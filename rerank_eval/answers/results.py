@@ -21,8 +21,6 @@ from rerank_eval.systems import System
 from rerank_eval.types import CallTiming, Ranking, Run, Usage, total_nanoseconds
 
 _CHAIN = ("calls", "input_tokens", "output_tokens")
-Values = Mapping[str, Mapping[str, float]]
-"""measure -> query_id -> value."""
 
 
 class Latencies(NamedTuple):

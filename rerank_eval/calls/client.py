@@ -16,13 +16,13 @@ from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
 from rerank_eval.calls.types import (
-    NO_CONNECTION,
     Answer,
     AnswerKeeper,
     Attempt,
     AttemptFailedError,
     Body,
     Endpoint,
+    NotReachedError,
     Outcome,
     Reply,
     call_key,
@@ -63,6 +63,7 @@ class ApiClient:
         self._asked: dict[str, Future[Answer]] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._accepting: set[tuple[str, str]] = set()
+        self._reached: set[tuple[str, str]] = set()
         self._in_flight = 0
         self._faults: Counter[tuple[str, str]] = Counter()
         self._desks = BatchDesks(keeper, self._clock, self._stopped, note)
@@ -130,7 +131,7 @@ class ApiClient:
                     self._keep(key, endpoint, answer)
                 raise
             self._keep(key, endpoint, answer)
-        self._accepting.add((endpoint.url, endpoint.model))
+        self._accepting.add(endpoint.place)
         return replace(answer, provider=endpoint.billed_as(answer.in_batch), model=endpoint.model)
 
     def _keep(self, key: str, endpoint: Endpoint, answer: Answer) -> None:
@@ -181,26 +182,17 @@ class ApiClient:
         except TryAgainError as error:
             fault = f"{error}"
         except NotAcceptedError as error:
-            if (endpoint.url, endpoint.model) in self._accepting or self._desks.has_accepted(endpoint):
+            if endpoint.place in self._accepting or self._desks.has_accepted(endpoint):
                 raise
             fault = f"{error}; it has accepted none yet, so the settings are more likely wrong than this query"
             raise RefusedError(fault) from None
-        if all(attempt.fault and attempt.fault.startswith(NO_CONNECTION) for attempt in attempts):
-            self._check_reached(endpoint, fault)
-        raise RerankerError(
-            f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
-        )
-
-    def _check_reached(self, endpoint: Endpoint, fault: str) -> None:
-        """Check that a provider that cannot be reached now was reached before.
-
-        Raises:
-            ProviderBusyError: it never was, so that every query would wait for it in vain.
-        """
-        if (endpoint.url, endpoint.model) not in self._accepting:
+        if endpoint.place not in self._reached:  # every query would wait for it in vain
             raise ProviderBusyError(
                 f"{endpoint.provider} cannot be reached at {endpoint.url}: {fault}; is it running, and the address right?"
             )
+        raise RerankerError(
+            f"{endpoint.provider} gave no answer in {len(attempts)} attempts over {elapsed_s():.0f} s; the last one: {fault}"
+        )
 
     def _wait_for_turn(self, question: Question) -> float:
         """Return when the question may be sent, with the seconds waited for that."""
@@ -222,6 +214,8 @@ class ApiClient:
             sent = self._send(lambda: desk.fetch(key, batch))
         else:
             sent = self._send(lambda: desk.ask(key, body))
+        if not isinstance(sent.outcome, NotReachedError):
+            self._reached.add(endpoint.place)
         reply = sent.outcome if isinstance(sent.outcome, Reply) else None
         noted = Attempt(
             status=None if reply is None else reply.status,
@@ -284,7 +278,7 @@ class ApiClient:
 
     def _pace(self, endpoint: Endpoint) -> Pace:
         """Return the pace of the endpoint's address and model, which all rerankers with these share, each with its limits."""
-        where, settings = (endpoint.url, endpoint.model), endpoint.settings
+        where, settings = endpoint.place, endpoint.settings
         with self._lock:
             if where not in self._paces:
                 self._paces[where] = Pace(self._clock, self._stopped, longest_wait_s=settings.longest_wait_s)

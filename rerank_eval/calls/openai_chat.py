@@ -1,16 +1,15 @@
 """Servers with OpenAI's chat completions (vLLM, llama.cpp, Ollama, and OpenAI itself): https://platform.openai.com/docs/api-reference/chat."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from rerank_eval.calls.chat import ChatAnswer, Prompt, Schema, imagine_object, read_object
 from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import check_url, read_key
-from rerank_eval.calls.sending import make_httpx_wire
+from rerank_eval.calls.sending import make_post
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.token_estimate import estimate_tokens
-from rerank_eval.calls.types import Body, Endpoint, Reply
+from rerank_eval.calls.types import Body, Endpoint
 from rerank_eval.errors import RerankerError, shortened
 from rerank_eval.integers import check_integer
 from rerank_eval.types import Usage
@@ -43,20 +42,13 @@ class OpenAIChat:
         self._thinking_tokens, self._max_tokens_field, self._also = thinking_tokens, max_tokens_field, dict(also or {})
         key = read_key(api_key_env)
         address = check_url(url)
-        wire = make_httpx_wire(key)
         headers = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
-
-        def send(body: Body, timeout_s: float) -> Reply:
-            return wire.exchange(
-                partial(wire.client.post, address, json=dict(body), headers=headers, timeout=timeout_s), timeout_s
-            )
-
         settings = CallSettings.read(calls)
         self.endpoint = Endpoint(
             provider=provider,
             model=model,
             url=address,
-            send=send,
+            send=make_post(address, headers, key),
             read_usage=_read_usage,
             estimate=self._estimate,
             key=key,

@@ -22,14 +22,13 @@ class Pace:
         self,
         clock: Clock,
         stopped: threading.Event,
-        calls_per_minute: float | None = None,
-        tokens_per_minute: float | None = None,
         longest_wait_s: float = 60.0,
     ) -> None:
-        """Take the limits of the settings, which hold whatever the replies say; None is learned."""
+        """Take what ends all waits; there is no limit until one is set, told or learned."""
         self._clock, self._stopped = clock, stopped
         self._lock = threading.Lock()
-        self._set_calls, self._set_tokens = calls_per_minute, tokens_per_minute
+        self._set_calls: float | None = None
+        self._set_tokens: float | None = None
         self._told_calls: float | None = None
         self._told_tokens: float | None = None
         self._learned: float | None = None
@@ -52,7 +51,7 @@ class Pace:
         return min(known, default=None)
 
     def set_limits(self, calls_per_minute: float | None, tokens_per_minute: float | None) -> None:
-        """Take limits besides those that are set already: the smaller one holds."""
+        """Take the limits of settings, which hold whatever the replies say; of several the smallest."""
         with self._lock:
             self._set_calls = _smaller(self._set_calls, calls_per_minute)
             self._set_tokens = _smaller(self._set_tokens, tokens_per_minute)

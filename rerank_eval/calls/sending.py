@@ -7,12 +7,12 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from rerank_eval.calls.keys import ApiKey, KeyFilter
-from rerank_eval.calls.types import NO_CONNECTION, AttemptFailedError, Reply
+from rerank_eval.calls.types import AttemptFailedError, Body, NotReachedError, Reply
 from rerank_eval.clock import Clock
 from rerank_eval.errors import MissingExtraError, shortened
 
@@ -82,7 +82,7 @@ class Wire:
             cause = cause.__cause__
         for link in chain:
             if isinstance(link, library.ConnectError | library.ConnectTimeout | library.PoolTimeout):
-                return AttemptFailedError(f"{NO_CONNECTION} ({self._shown(link)})", maybe_billed=False)
+                return NotReachedError(f"no connection ({self._shown(link)})")
             if isinstance(link, library.TimeoutException):
                 return AttemptFailedError("timed out")
             if isinstance(link, library.DecodingError):
@@ -96,8 +96,8 @@ class Wire:
         return text if self._key is None else self._key.remove_from(text)
 
 
-def make_httpx_wire(key: ApiKey | None) -> Wire:
-    """Return a wire of httpx.
+def make_post(address: str, headers: Mapping[str, str], key: ApiKey | None) -> Callable[[Body, float], Reply]:
+    """Return what POSTs a body as JSON to an address, once, by httpx.
 
     Raises:
         MissingExtraError: httpx is not installed.
@@ -106,7 +106,14 @@ def make_httpx_wire(key: ApiKey | None) -> Wire:
         import httpx
     except ImportError as error:
         raise MissingExtraError("httpx", "api") from error
-    return Wire(httpx, key)
+    wire = Wire(httpx, key)
+
+    def post(body: Body, timeout_s: float) -> Reply:
+        return wire.exchange(
+            lambda: wire.client.post(address, json=dict(body), headers=headers, timeout=timeout_s), timeout_s
+        )
+
+    return post
 
 
 class _ReceivedError(Exception):

@@ -11,8 +11,6 @@ from rerank_eval.calls.keys import ApiKey
 from rerank_eval.calls.settings import BatchSettings, CallSettings
 from rerank_eval.types import CallTiming, Usage
 
-NO_CONNECTION = "no connection"
-"""How the fault of an attempt begins that did not reach the provider."""
 SAMPLES_APART = 1000
 """Questions asked anew differ by multiples of this in `sample`; what is below are tries for one usable answer."""
 SCHEMA_VERSION = 1
@@ -48,6 +46,14 @@ class AttemptFailedError(Exception):
         """Say in a few words what went wrong."""
         super().__init__(fault)
         self.maybe_billed, self.wait_s, self.is_counted = maybe_billed, wait_s, is_counted
+
+
+class NotReachedError(AttemptFailedError):
+    """An attempt for which no connection could be made, and that cost nothing."""
+
+    def __init__(self, fault: str) -> None:
+        """Say in a few words what went wrong."""
+        super().__init__(fault, maybe_billed=False)
 
 
 Outcome = Reply | AttemptFailedError
@@ -141,6 +147,11 @@ class Endpoint:
 
     headers: tuple[tuple[str, str], ...] = ()
     """Those that the settings name, by names in lower case; a server may answer by them."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What is the same for all who ask the same model at the same address, such as its limits."""
+        return self.url, self.model
 
     @property
     def asks_in_batches(self) -> bool:

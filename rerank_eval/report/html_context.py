@@ -4,15 +4,14 @@ from collections.abc import Mapping
 
 from rerank_eval.report.formats import format_share, format_usd
 from rerank_eval.report.html_cells import count_cell, estimate_cell, gain_cell, latency_cell, number_cell
-from rerank_eval.report.html_tables import Heading, TableView, list_places
+from rerank_eval.report.html_tables import PLACE_HEADINGS, Heading, TableView, list_places
 from rerank_eval.report.model import DatasetReport
 
 
 def make_context_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableView:
     """Return what a language model answered from the reranked documents; without rows where none did."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading("k", "documents"),
         Heading("n", "queries"),
         Heading("Precision", "of context [95%]"),
@@ -49,8 +48,7 @@ def make_context_table(dataset: DatasetReport, labels: Mapping[str, str]) -> Tab
 def make_chain_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableView:
     """Return what reranking and answering took; without rows where nothing was answered."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading("Tokens", "per query"),
         Heading("Cost", "USD per 1,000"),
         Heading("Answer p50", "ms [95%]"),

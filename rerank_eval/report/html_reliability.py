@@ -4,15 +4,14 @@ from collections.abc import Mapping
 
 from rerank_eval.report.formats import STABILITY_KINDS, format_curve, format_score, format_share
 from rerank_eval.report.html_cells import Cell, count_cell, number_cell
-from rerank_eval.report.html_tables import Heading, TableView, list_places
+from rerank_eval.report.html_tables import PLACE_HEADINGS, Heading, TableView, list_places
 from rerank_eval.report.model import DatasetReport, makes_calls
 
 
 def make_reliability_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableView:
     """Return failed queries, and retries, repairs, fallbacks and refusals per call; without rows where nothing makes calls."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading("Failed", "queries"),
         Heading("Error rate", "of queries"),
         Heading("Retries", "per call"),
@@ -40,8 +39,7 @@ def make_reliability_table(dataset: DatasetReport, labels: Mapping[str, str]) ->
 def make_stability_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
     """Return how far answers to the same queries are apart; without rows where none were asked for again."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading("What", "was done", is_number=False),
         Heading("Answers", "with the first"),
         Heading("n", "queries"),

@@ -29,6 +29,9 @@ class Heading(NamedTuple):
     is_number: bool = True
 
 
+PLACE_HEADINGS = (Heading("System", is_number=False), Heading("Depth"))
+
+
 class Row(NamedTuple):
     """A row; `series` is the system's place in its dataset, None for a first stage; `full_name` is the whole of a cut name."""
 
@@ -63,8 +66,7 @@ class Place(NamedTuple):
 def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
     """Return a measure with intervals and both differences, per system and depth, and what qualifies them."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading(measure, "mean [95%]"),
         Heading("n", "queries"),
         Heading("To first stage", "difference [95%]"),
@@ -105,8 +107,7 @@ def make_quality_table(dataset: DatasetReport, measure: str, labels: Mapping[str
 
 def _make_rank_change_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading(measure, "mean [95%]"),
         Heading("n", "queries"),
     ]
@@ -124,8 +125,7 @@ def _make_rank_change_table(dataset: DatasetReport, measure: str, labels: Mappin
 def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableView:
     """Return latency, cost, and the shares that qualify scores, per system and depth."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading("Own p50", "ms [95%]"),
         Heading("Own p95", "ms [95%]"),
         Heading("Total p50", "ms [95%]"),
@@ -167,8 +167,7 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
 def make_loss_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:
     """Return where a measure's distance to a perfect ranking lies, per system and depth."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         Heading("First stage", "not among the candidates"),
         Heading("Ordering", "candidates in the wrong order"),
         Heading("Truncation", "of ordering, at most"),
@@ -224,8 +223,7 @@ def make_matrix_table(dataset: DatasetReport, measure: str) -> TableView:
 def make_macro_table(report: Report, labels: Mapping[str, str]) -> TableView:
     """Return the means over datasets; without rows where there is one dataset."""
     headings = [
-        Heading("System", is_number=False),
-        Heading("Depth"),
+        *PLACE_HEADINGS,
         *(Heading(name, "mean") for name in report.measures),
     ]
     rows = [

@@ -10,10 +10,10 @@ from rerank_eval.calls.json_paths import find, find_count
 from rerank_eval.calls.keys import check_url, read_key
 from rerank_eval.calls.rerank_answers import DOCUMENTS_PER_SEARCH, ask_for_scores, read_rows
 from rerank_eval.calls.secret_settings import refuse_secrets
-from rerank_eval.calls.sending import make_httpx_wire
+from rerank_eval.calls.sending import make_post
 from rerank_eval.calls.settings import CallSettings
 from rerank_eval.calls.token_estimate import estimate_tokens
-from rerank_eval.calls.types import Body, Endpoint, Reply
+from rerank_eval.calls.types import Body, Endpoint
 from rerank_eval.errors import ConfigError, nearest
 from rerank_eval.integers import check_integer
 from rerank_eval.types import Request, Scores, Usage
@@ -75,23 +75,16 @@ class HttpRerank(AsksThroughCalls):
         self._response = _merged("response", _RESPONSE, response)
         self._documents_per_call = documents_per_call
         key = read_key(api_key_env)
-        wire = make_httpx_wire(key)
         self._headers = {header.lower(): value for header, value in (headers or {}).items()}
         sent_headers = dict(self._headers)
         if key is not None:
             sent_headers[auth_header.lower()] = f"{auth_prefix}{key.reveal()}"
         address = check_url(url)
-
-        def send(body: Body, timeout_s: float) -> Reply:
-            return wire.exchange(
-                partial(wire.client.post, address, json=dict(body), headers=sent_headers, timeout=timeout_s), timeout_s
-            )
-
         self.endpoint = Endpoint(
             provider=provider,
             model=model,
             url=address,
-            send=send,
+            send=make_post(address, sent_headers, key),
             read_usage=self._read_usage,
             estimate=self._estimate,
             key=key,

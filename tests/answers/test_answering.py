@@ -5,7 +5,6 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,15 +227,7 @@ def test_the_budget_ends_the_answers_and_keeps_what_is_done(tmp_path: Path) -> N
     assert max(Counter(str(asked.body) for asked in server.asked).values()) == 1
 
 
-@pytest.fixture
-def _interruptible() -> Iterator[None]:
-    """A shell starts background jobs with SIGINT ignored, and Python then leaves it so."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_interruptible")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_what_is_answered(tmp_path: Path) -> None:
     main = threading.main_thread().ident
     assert main is not None

@@ -14,7 +14,16 @@ from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.pace import MARGIN
 from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.calls.settings import CallSettings
-from rerank_eval.calls.types import Answer, Attempt, AttemptFailedError, Body, Endpoint, Reply, call_key
+from rerank_eval.calls.types import (
+    Answer,
+    Attempt,
+    AttemptFailedError,
+    Body,
+    Endpoint,
+    NotReachedError,
+    Reply,
+    call_key,
+)
 from rerank_eval.errors import BudgetError, ConfigError, RerankerError, StoreError
 from rerank_eval.store import Store
 from rerank_eval.types import Usage
@@ -236,7 +245,7 @@ def test_an_attempt_that_may_have_been_billed_counts_and_a_refused_one_does_not(
     sender = Sender(
         Reply(500, {}, b"", 1),
         Reply(429, {}, b"", 1),
-        AttemptFailedError("no connection", maybe_billed=False),
+        NotReachedError("no connection"),
         AttemptFailedError("timed out"),
         Reply(200, {}, b'{"un', 1),
         OK,
@@ -250,7 +259,7 @@ def test_an_attempt_that_may_have_been_billed_counts_and_a_refused_one_does_not(
 
 
 def test_a_provider_that_was_reached_before_fails_only_the_query_when_it_is_gone() -> None:
-    gone = [AttemptFailedError("no connection (refused)", maybe_billed=False) for _ in range(8)]
+    gone = [NotReachedError("no connection (refused)") for _ in range(8)]
     client = ApiClient(clock=SkippingClock())
     endpoint = make_endpoint(Sender(OK, *gone, OK))
     client.ask(endpoint, {"q": "a"}, accept)

@@ -15,17 +15,9 @@ from rerank_eval.errors import BudgetError, ProviderBusyError, RefusedError, Rer
 from rerank_eval.store import Store
 from rerank_eval.store.kept import read_kept
 from tests.clocks import SkippingClock
-from tests.endpoints import ENDPOINTS, KEY, KEY_ENV, MODEL, WAYS, Way
+from tests.endpoints import MODEL, Way
 from tests.fakes import make_request
 from tests.fault_server import GOOD, Asked, Behaviour, fault_at_random
-
-
-@pytest.fixture(params=ENDPOINTS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
-    monkeypatch.setenv(KEY_ENV, KEY)
-    if request.param == "claude":
-        pytest.importorskip("anthropic")
-    return WAYS[request.param]
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,12 @@ import pytest
 
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.errors import RerankerError
-from tests.endpoints import ENDPOINTS, KEY, KEY_ENV, WAYS, Way
+from tests.endpoints import KEY, Way
 from tests.fakes import make_request
 
 Write = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(params=ENDPOINTS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
-    monkeypatch.setenv(KEY_ENV, KEY)
-    if request.param == "claude":
-        pytest.importorskip("anthropic")
-    return WAYS[request.param]
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from tests.clocks import StandingClock
 
 
 def pace_of(clock: StandingClock, calls: float | None = None, tokens: float | None = None) -> Pace:
-    return Pace(clock, threading.Event(), calls, tokens)
+    pace = Pace(clock, threading.Event())
+    pace.set_limits(calls, tokens)
+    return pace
 
 
 def test_without_a_limit_nobody_waits() -> None:
@@ -175,7 +177,8 @@ def test_a_learned_pace_grows_again_when_nothing_is_refused() -> None:
 
 def test_a_stopped_run_waits_for_no_turn() -> None:
     clock, stopped = StandingClock(), threading.Event()
-    pace = Pace(clock, stopped, calls_per_minute=1)
+    pace = Pace(clock, stopped)
+    pace.set_limits(1, None)
     pace.wait_for_turn()
     stopped.set()
     pace.wait_for_turn()

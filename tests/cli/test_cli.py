@@ -1,66 +1,14 @@
 """The command: exit codes, one clear message, and the files it leaves."""
 
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from rerank_eval import cli
-from rerank_eval.cli import main
-from rerank_eval.sweep import Sweep
-from tests.fakes import make_dataset, write_beir_folder
+from tests.cli.conftest import Command, user_class
 
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def result(self) -> dict[str, Any]:
-        folder = Path(self.out.splitlines()[-1].removeprefix("results: "))
-        content: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
-        return content | {"folder": folder}
-
-
-Command = Callable[..., Ended]
 NONE = "reranker=[none]"
-DOCUMENTS = 12
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs the command in an empty folder, over six queries with a recorded first stage."""
-    data = write_beir_folder(tmp_path / "data", make_dataset(num_documents=DOCUMENTS))
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-
-    def run(*overrides: str, base: bool = True) -> Ended:
-        basis = ["dataset=beir_dir", f"dataset.path={data}", "retriever=run_file", f"retriever.path={data}/run.trec.gz"]
-        basis += ["depths=[2,5]", "measures=[nDCG@10]", "latency.queries=2"]
-        flags = [word for word in overrides if word.startswith("-")]
-        settings = [word for word in overrides if not word.startswith("-")]
-        monkeypatch.setattr(sys, "argv", ["rerank_eval", *flags, *(basis if base else []), *settings])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Ended(code, *capsys.readouterr())
-
-    return run
-
-
-def user_class(body: str) -> None:
-    text = (
-        f"from rerank_eval.types import Scores\nclass Mine:\n    name, pointwise, concurrency = 'mine', True, 1\n{body}"
-    )
-    Path("mine.py").write_text(text)
-    sys.modules.pop("mine", None)
 
 
 def test_a_run_ends_with_0_a_table_and_the_result_folder(command: Command) -> None:
@@ -210,47 +158,6 @@ def test_without_a_judged_query_the_exit_code_is_3(command: Command, tmp_path: P
     assert ended.code == 3
     assert "data has no query with a judgment in the split 'test'" in ended.err
     assert not list(Path("experiments").rglob("result.json"))
-
-
-def test_a_sweep_runs_every_combination_and_names_each_first(command: Command) -> None:
-    done = command("-m", NONE, "seed=1,2")
-    assert (done.code, done.out.count("results: ")) == (0, 2)
-    first, second = (line for line in done.out.splitlines() if line.startswith("sweep: "))
-    assert done.out.startswith(first)
-    assert (first.endswith("seed=1"), second.endswith("seed=2")) == (True, True)
-
-
-def test_of_a_sweep_each_fault_is_named_and_the_other_jobs_run(command: Command) -> None:
-    user_class("    def score(self, r): return Scores([1 / (r.query.query_id != 'q000') for _ in r.documents])\n")
-    mine = "+rerankers.mine._target_=mine.Mine"
-    ended = command("-m", NONE, mine, "max_error_rate=-1,0.0,1.0")
-    assert (ended.code, ended.out.count("sweep: "), ended.out.count("results: ")) == (3, 3, 2)
-    wrong, failed, summary = (line for line in ended.err.splitlines() if line.startswith("rerank_eval: "))
-    assert "max_error_rate=-1: max_error_rate is -1" in wrong
-    assert "max_error_rate=0.0: failed queries: mine 1 of 6" in failed
-    assert summary == "rerank_eval: 2 of 3 jobs of the sweep failed: max_error_rate=-1, max_error_rate=0.0"
-    assert "Error executing job" not in ended.err
-
-
-def test_what_fails_in_another_process_is_not_taken_for_a_success(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Elsewhere(Sweep):
-        def __init__(self) -> None:
-            super().__init__()
-            self.process = -1
-
-    monkeypatch.setattr(cli, "Sweep", Elsewhere)
-    ended = command("-m", NONE, "seed=1,-1")
-    assert ended.code == 2
-    assert "seed is -1" in ended.err
-
-
-def test_an_interrupt_ends_a_sweep(command: Command) -> None:
-    user_class("    def score(self, request): raise KeyboardInterrupt\n")
-    ended = command("-m", "reranker=[]", "+rerankers.mine._target_=mine.Mine", "seed=1,2")
-    assert (ended.code, ended.out.count("sweep: ")) == (130, 1)
-    assert "interrupted: the result is marked incomplete" in ended.err
 
 
 @pytest.mark.parametrize("flags", [[], ["-m"]])
