@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -234,8 +235,9 @@ def test_ctrl_c_keeps_what_is_answered(tmp_path: Path) -> None:
 
     def behave(asked: Asked) -> Behaviour:
         if asked.turn == 3:
+            time.sleep(0.5)  # the main thread notes the third answer while the fourth is asked for
             signal.pthread_kill(main, signal.SIGINT)
-            return Behaviour(delay_s=0.3)
+            return Behaviour(delay_s=1)
         return Behaviour() if asked.turn < 3 else Behaviour(503, {}, {"retry-after": "50"})
 
     with FaultServer(behave, claude_answer) as server:
