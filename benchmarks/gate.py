@@ -29,11 +29,11 @@ from rerank_eval import LatencySettings, Settings, evaluate
 from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.gate.verdicts import Judgement, Verdict, judge
 from rerank_eval.paired import Column
-from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.rerankers.minilm import MiniLM
-from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import write_result
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import Cell, RecordedResult
+from rerank_eval.results.writing import write_result
 from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.statistics import mean_intervals
 

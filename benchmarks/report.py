@@ -13,10 +13,11 @@ import numpy as np
 from figures import Figure, report
 from memory import run_python
 
-from rerank_eval.depth_results import DepthResult, Loss, MeasureResult
 from rerank_eval.latency import LatencySample
-from rerank_eval.provenance import describe_provenance
-from rerank_eval.results import Excerpts, ExperimentResult, ScoreRow, SystemResult, Top, write_result
+from rerank_eval.results.depth_results import DepthResult, Loss, MeasureResult
+from rerank_eval.results.experiment import Excerpts, ExperimentResult, ScoreRow, SystemResult, Top
+from rerank_eval.results.provenance import describe_provenance
+from rerank_eval.results.writing import write_result
 from rerank_eval.types import Run
 
 DEPTHS = (5, 10, 20, 50, 100, 200)

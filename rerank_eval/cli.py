@@ -36,7 +36,7 @@ from rerank_eval.interrupts import ending_at_the_second_interrupt
 from rerank_eval.sweep import Sweep
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
-    from rerank_eval.results import ExperimentResult
+    from rerank_eval.results.experiment import ExperimentResult
 
 
 @ending_at_the_second_interrupt()
@@ -163,12 +163,13 @@ def _run(config: DictConfig) -> int:
     """Evaluate, write, print; return the exit code."""
     from rich.console import Console
 
-    from rerank_eval.answer_table import print_answers
-    from rerank_eval.estimate_table import print_estimates
-    from rerank_eval.paths import resolve_inside
-    from rerank_eval.results import write_result
+    from rerank_eval.files.paths import resolve_inside
+    from rerank_eval.results.writing import write_result
     from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
-    from rerank_eval.terminal import ProgressBars, print_result, print_warnings
+    from rerank_eval.terminal.answer_table import print_answers
+    from rerank_eval.terminal.estimate_table import print_estimates
+    from rerank_eval.terminal.progress import ProgressBars
+    from rerank_eval.terminal.result_table import print_result, print_warnings
 
     plain = to_plain(config)
     settings = make_settings(plain)

@@ -1,4 +1,4 @@
-"""Time as the calls see it, in one place, so that tests need not wait."""
+"""The time of day for records, and time as the calls see it, in one place so that tests need not wait."""
 
 import threading
 import time
@@ -19,3 +19,8 @@ class Clock:
     def wait(self, seconds: float, stopped: threading.Event) -> None:
         """Return after `seconds`, or as soon as `stopped` is set."""
         stopped.wait(min(seconds, threading.TIMEOUT_MAX))
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

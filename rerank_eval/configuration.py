@@ -24,10 +24,10 @@ from rerank_eval.errors import ConfigError, nearest
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
     from rerank_eval.answers.answerer import Answerer
     from rerank_eval.dry_run import Estimate
+    from rerank_eval.evaluation.systems import System
     from rerank_eval.protocols import Progress, Retriever
-    from rerank_eval.results import ExperimentResult
+    from rerank_eval.results.experiment import ExperimentResult
     from rerank_eval.settings import Settings
-    from rerank_eval.systems import System
     from rerank_eval.types import Dataset
 
 _CONF_BESIDE = Path(__file__).parent / "conf"  # in an installed wheel
@@ -194,8 +194,8 @@ def _make_answerer(plain: Mapping[str, Any]) -> "Answerer | None":
 
 
 def _make_parts(plain: Mapping[str, Any], progress: "Progress") -> "tuple[Dataset, Retriever, list[System]]":
+    from rerank_eval.evaluation.systems import System
     from rerank_eval.latency import timed
-    from rerank_eval.systems import System
 
     progress.start("loading the dataset", 1)
     dataset = make_component(plain["dataset"], "dataset", progress=progress)

@@ -7,13 +7,13 @@ from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.answering import find_contexts
 from rerank_eval.calls.dry_calls import DryCalls, NotImaginedError
 from rerank_eval.candidates import explain_failure, shown_to
-from rerank_eval.evaluation import Evaluation
+from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.stability import plan_again, sampled_queries
+from rerank_eval.evaluation.systems import System
 from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.protocols import KeepsOrder, Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.settings import Settings
-from rerank_eval.stability import plan_again, sampled_queries
 from rerank_eval.store import Store
-from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Query, Request
 
 

@@ -1,4 +1,4 @@
-"""The only module with a clock: times single requests, and turns samples into percentiles.
+"""Times single requests, and turns samples into percentiles; calls to a provider are timed where they are sent, in `calls.sending`.
 
 Only `score()` is inside the clock; the requests, their texts included, are made before. The clock that times is monotonic.
 """
@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +19,7 @@ from rerank_eval.statistics import percentile_interval
 from rerank_eval.types import Dataset, Query, Request, Scores
 
 T = TypeVar("T")
-Clock = Callable[[], int]
+ReadClock = Callable[[], int]
 
 FEWEST_FOR_P50, FEWEST_FOR_P95 = 2, 20
 """How many queries must be timed before a percentile is told."""
@@ -62,12 +61,7 @@ class LatencySummary:
     p95: Percentile | None
 
 
-def utc_now() -> str:
-    """Return the time as ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def timed(work: Callable[[], T], clock: Clock = time.perf_counter_ns) -> tuple[T, int]:
+def timed(work: Callable[[], T], clock: ReadClock = time.perf_counter_ns) -> tuple[T, int]:
     """Return what `work` returns, and the nanoseconds it took."""
     start = clock()
     value = work()
@@ -92,7 +86,7 @@ def measure_retriever(
     *,
     warmup: int,
     repetitions: int,
-    clock: Clock = time.perf_counter_ns,
+    clock: ReadClock = time.perf_counter_ns,
 ) -> Iterator[LatencySample]:
     """Yield the time of the first stage per query and repetition, one query at a time, the index already loaded."""
     singles = [dataset.only(query) for query in queries]
@@ -114,7 +108,7 @@ def measure_rerankers(
     repetitions: int,
     seed: int,
     progress: Progress,
-    clock: Clock = time.perf_counter_ns,
+    clock: ReadClock = time.perf_counter_ns,
 ) -> Iterator[LatencySample | LatencyFailure]:
     """Yield a sample, or a failure, of every reranker on every request of every depth.
 
@@ -145,7 +139,7 @@ def measure_rerankers(
                 progress.advance()
 
 
-def _time_score(name: str, reranker: Reranker, request: Request, clock: Clock) -> int | str:
+def _time_score(name: str, reranker: Reranker, request: Request, clock: ReadClock) -> int | str:
     """Return the nanoseconds of `score`, or the message of what was wrong with the call or its answer."""
     request = shown_to(reranker, request)
     try:

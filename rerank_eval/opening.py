@@ -9,11 +9,11 @@ from rerank_eval.calls.batches import check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.prices import Prices, gather_prices
 from rerank_eval.calls.types import Endpoint
-from rerank_eval.evaluation import Evaluation, check_dataset, prepare
+from rerank_eval.evaluation.evaluation import Evaluation, check_dataset, prepare
+from rerank_eval.evaluation.systems import System, make_systems
 from rerank_eval.parts import all_parts
 from rerank_eval.protocols import CallingReranker, Progress, Reranker, Retriever
 from rerank_eval.settings import Settings
-from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset
 
 

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from rerank_eval.errors import DataError
-from rerank_eval.textfiles import Place
+from rerank_eval.files.text_files import Place
 from rerank_eval.types import Qrels
 
 

@@ -11,7 +11,7 @@ from rerank_eval.errors import printable
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.export import FORMATS, write_report
-from rerank_eval.result_reading import find_results, read_recorded
+from rerank_eval.results.reading import find_results, read_recorded
 
 _RESULTS = Path("experiments")
 

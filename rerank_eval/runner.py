@@ -4,17 +4,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
-from rerank_eval.aggregate import aggregate, as_json
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.answering import Replies, answer_from_contexts
 from rerank_eval.answers.results import Latencies, add_answers, describe_answers
-from rerank_eval.calling import describe_faults, describe_recording, describe_spent, describe_waiting, recorded_samples
 from rerank_eval.calls.client import ApiClient
-from rerank_eval.caveats import collect_warnings
+from rerank_eval.clock import utc_now
 from rerank_eval.core_use import cores_of_others, read_core_use
 from rerank_eval.errors import RunStoppingError
-from rerank_eval.evaluation import Evaluation
-from rerank_eval.excerpts import collect_excerpts
+from rerank_eval.evaluation.aggregate import aggregate, as_json
+from rerank_eval.evaluation.caveats import collect_warnings
+from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.excerpts import collect_excerpts
+from rerank_eval.evaluation.losses import find_bounds
+from rerank_eval.evaluation.provider_calls import (
+    describe_faults,
+    describe_recording,
+    describe_spent,
+    describe_waiting,
+    recorded_samples,
+)
+from rerank_eval.evaluation.quality import Answers, answer_queries
+from rerank_eval.evaluation.stability import Further, add_stability, ask_again
+from rerank_eval.evaluation.systems import System
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import (
     LatencyFailure,
@@ -23,18 +34,13 @@ from rerank_eval.latency import (
     measure_retriever,
     sample_queries,
     summarise,
-    utc_now,
 )
-from rerank_eval.losses import find_bounds
 from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
-from rerank_eval.provenance import describe_provenance
-from rerank_eval.quality import Answers, answer_queries
-from rerank_eval.results import ExperimentResult, Status
+from rerank_eval.results.experiment import ExperimentResult, Status
+from rerank_eval.results.provenance import describe_provenance
 from rerank_eval.settings import Settings
-from rerank_eval.stability import Further, add_stability, ask_again
 from rerank_eval.store import Store
-from rerank_eval.systems import System
 from rerank_eval.types import Dataset
 
 

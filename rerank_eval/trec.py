@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from rerank_eval.errors import DataError
+from rerank_eval.files.text_files import LineReader, Place, check_id
 from rerank_eval.qrels import QrelsGatherer
-from rerank_eval.textfiles import LineReader, Place, check_id
 from rerank_eval.types import Qrels, Ranking, Run
 
 _COLUMNS = re.compile("[ \t]+")  # not str.split(): it also splits at a no-break space, which ids may contain

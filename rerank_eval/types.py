@@ -40,7 +40,7 @@ class ScoredDoc(NamedTuple):
 class Ranking(Sequence[ScoredDoc]):
     """One query's documents, best first: sorted by (score, doc_id) descending, which is trec_eval's rule.
 
-    The only place that sorts, in float64. A ranking with a NaN or a repeated document cannot exist.
+    Every ranking is sorted here, in float64; a search over vectors picks its candidates by the same rule. A ranking with a NaN or a repeated document cannot exist.
 
     Raises:
         DataError: a score is not finite, or a document comes twice.

@@ -8,8 +8,8 @@ from typing import Any
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.calls.claude import Claude
 from rerank_eval.configuration import CONF
-from rerank_eval.depth_results import AnswerResult
-from rerank_eval.results import ExperimentResult
+from rerank_eval.results.depth_results import AnswerResult
+from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset
 from tests.fakes import make_dataset

@@ -5,9 +5,9 @@ from typing import Any
 
 from rerank_eval.calls.claude import Claude
 from rerank_eval.configuration import CONF
-from rerank_eval.depth_results import DepthResult
 from rerank_eval.rerankers.listwise import Listwise
-from rerank_eval.results import ExperimentResult
+from rerank_eval.results.depth_results import DepthResult
+from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from tests.batch_server import BatchServer

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rerank_eval import LatencySettings, Settings, evaluate
-from rerank_eval.recorded import Cell, RecordedResult
-from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import write_result
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import Cell, RecordedResult
+from rerank_eval.results.writing import write_result
 from rerank_eval.types import Dataset, Request, Scores
 from tests.fakes import FixedRetriever, Hashed, draw, make_dataset
 

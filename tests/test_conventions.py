@@ -10,7 +10,7 @@ from rerank_eval.components import make_component
 from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import ConfigError
-from rerank_eval.evaluation import prepare
+from rerank_eval.evaluation.evaluation import prepare
 from rerank_eval.protocols import Retriever, SilentProgress
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.candidates import Candidates

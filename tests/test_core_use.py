@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rerank_eval.caveats import about_other_processes
 from rerank_eval.core_use import CoreUse, cores_of_others, read_core_use
+from rerank_eval.evaluation.caveats import about_other_processes
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Request, Scores

@@ -13,13 +13,13 @@ from rerank_eval.configuration import CONF
 from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls
 from rerank_eval.errors import ConfigError
-from rerank_eval.estimate_table import print_estimates
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
+from rerank_eval.terminal.estimate_table import print_estimates
 from rerank_eval.types import Request, Scores
 from tests.conftest import RunMain
 from tests.fakes import FixedRetriever, Hashed, make_dataset

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.results import ExperimentResult, write_result
+from rerank_eval.evaluation.systems import System
+from rerank_eval.results.experiment import ExperimentResult
+from rerank_eval.results.writing import write_result
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Request, Scores
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 

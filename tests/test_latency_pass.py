@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rerank_eval.protocols import Reranker
-from rerank_eval.results import ExperimentResult
+from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.runner import EvaluationInterrupted, evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset, Request, Run, Scores

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.errors import DataError
+from rerank_eval.files.text_files import Place
 from rerank_eval.qrels import QrelsGatherer, check_relevance
-from rerank_eval.textfiles import Place
 
 checked = settings(max_examples=100, deadline=None, derandomize=True)
 IDS = st.sampled_from(["a", "b", "c"])

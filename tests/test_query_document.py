@@ -7,7 +7,7 @@ import pytest
 
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import NotEvaluableError
-from rerank_eval.evaluation import prepare
+from rerank_eval.evaluation.evaluation import prepare
 from rerank_eval.protocols import Retriever, SilentProgress
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.hybrid import Hybrid

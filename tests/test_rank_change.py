@@ -15,8 +15,9 @@ from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.html import render_html
 from rerank_eval.rerankers.none import NoReranker
-from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import ExperimentResult, write_result
+from rerank_eval.results.experiment import ExperimentResult
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.writing import write_result
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Ranking

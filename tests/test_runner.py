@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from rerank_eval.errors import ConfigError, NotEvaluableError
+from rerank_eval.evaluation.systems import System
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.oracle import Oracle
-from rerank_eval.results import ExperimentResult, write_result
+from rerank_eval.results.experiment import ExperimentResult
+from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationInterrupted, evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.systems import System
 from rerank_eval.types import Dataset, Scores
 from tests.fakes import (
     Broken,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.errors import DataError
-from rerank_eval.textfiles import LineReader
+from rerank_eval.files.text_files import LineReader
 from rerank_eval.trec import format_run, read_qrels, read_run
 from rerank_eval.types import Ranking
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rerank_eval.aggregate import reranked_run
 from rerank_eval.answers.answerer import Answerer, Reply
 from rerank_eval.calls.types import Calls
 from rerank_eval.errors import DataError, RerankerError
-from rerank_eval.evaluation import Evaluation
+from rerank_eval.evaluation.aggregate import reranked_run
+from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.quality import Answers
 from rerank_eval.protocols import Progress
-from rerank_eval.quality import Answers
 from rerank_eval.threads import work_in_threads
 from rerank_eval.types import Dataset, Query, Run
 

@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from rerank_eval.aggregate import Evaluated, as_json, measure_result, sum_usage
 from rerank_eval.answers.answerer import Answerer, Reply
 from rerank_eval.answers.answering import Question, Replies, find_contexts
 from rerank_eval.answers.measures import exact_match, token_f1
-from rerank_eval.calling import cost_usd, describe_calls
 from rerank_eval.calls.prices import Prices
-from rerank_eval.depth_results import AnswerResult, MeasureResult
-from rerank_eval.evaluation import Evaluation
+from rerank_eval.evaluation.aggregate import Evaluated, as_json, measure_result, sum_usage
+from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.provider_calls import cost_usd, describe_calls
+from rerank_eval.evaluation.quality import Answers
+from rerank_eval.evaluation.systems import System
 from rerank_eval.latency import LatencySample, summarise
 from rerank_eval.measures import parse_measures, score_run
 from rerank_eval.paired import Column, find_intervals
-from rerank_eval.quality import Answers
-from rerank_eval.results import AnswerRow
-from rerank_eval.systems import System
+from rerank_eval.results.depth_results import AnswerResult, MeasureResult
+from rerank_eval.results.experiment import AnswerRow
 from rerank_eval.types import CallTiming, Ranking, Run, Usage, total_nanoseconds
 
 _CHAIN = ("calls", "input_tokens", "output_tokens")

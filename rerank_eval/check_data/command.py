@@ -30,9 +30,9 @@ def run_check_data(arguments: Sequence[str]) -> int:
 
     from rerank_eval.check_data.report import describe_data
     from rerank_eval.check_data.tables import print_data_report
-    from rerank_eval.evaluation import prepare
-    from rerank_eval.terminal import ProgressBars
-    from rerank_eval.whole_files import write_whole
+    from rerank_eval.evaluation.evaluation import prepare
+    from rerank_eval.files.whole_files import write_whole
+    from rerank_eval.terminal.progress import ProgressBars
 
     with ProgressBars(Console(stderr=True)) as progress:
         progress.start("loading the dataset", 1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerank_eval.caveats import about_data_and_candidates, about_no_judgments
 from rerank_eval.check_data.texts import SelfRetrieval, Spread, Texts, find_self_retrieval, read_documents, read_queries
-from rerank_eval.evaluation import Evaluation
-from rerank_eval.losses import find_bounds
+from rerank_eval.evaluation.caveats import about_data_and_candidates, about_no_judgments
+from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.losses import find_bounds
 from rerank_eval.protocols import Progress
 from rerank_eval.statistics import has_difference, minimum_detectable_effect
 from rerank_eval.types import Dataset, Run

@@ -56,8 +56,8 @@ def run_verify(arguments: Sequence[str], instructions: Collection[str]) -> int:
         print_skipped,
         print_summary,
     )
-    from rerank_eval.terminal import ProgressBars
-    from rerank_eval.whole_files import write_whole
+    from rerank_eval.files.whole_files import write_whole
+    from rerank_eval.terminal.progress import ProgressBars
 
     tables = Console(width=None if sys.stdout.isatty() else 200)
     if options.list:

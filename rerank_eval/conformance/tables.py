@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rerank_eval.clock import utc_now
 from rerank_eval.conformance.figures import Agreement, CheckedConfiguration, CheckedFigure, Configuration
 from rerank_eval.errors import printable
 from rerank_eval.hardware import describe_hardware
-from rerank_eval.latency import utc_now
 
 _STYLES: Mapping[Agreement, str] = {"agrees": "", "differs": "bold red", "failed": "red", "skipped": "dim"}
 _WORDS: Mapping[Agreement, str] = {"agrees": "agree", "differs": "differ", "failed": "failed", "skipped": "skipped"}

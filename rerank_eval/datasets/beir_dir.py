@@ -13,8 +13,8 @@ from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.json_objects import parse_object, string_field
 from rerank_eval.datasets.reference_answers import read_reference_answers
 from rerank_eval.errors import ConfigError, DataError, nearest
-from rerank_eval.paths import check_name
-from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_id
+from rerank_eval.files.paths import check_name
+from rerank_eval.files.text_files import LineReader, OnBadLine, Place, check_id
 from rerank_eval.trec import read_qrels
 from rerank_eval.types import Dataset
 

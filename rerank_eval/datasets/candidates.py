@@ -15,9 +15,9 @@ from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.hub_files import HubRepository
 from rerank_eval.datasets.json_objects import as_object, holds_list, parse_object, read_list, string_field
 from rerank_eval.errors import ConfigError, DataError
-from rerank_eval.paths import check_name
+from rerank_eval.files.paths import check_name
+from rerank_eval.files.text_files import LineReader, OnBadLine, Place, check_can_be_read_again, check_id
 from rerank_eval.protocols import Progress
-from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_can_be_read_again, check_id
 from rerank_eval.trec import read_qrels
 from rerank_eval.types import Dataset, Ranking
 

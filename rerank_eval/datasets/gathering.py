@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from rerank_eval.conventions import Conventions
 from rerank_eval.corpus import Corpus, replace_surrogates
 from rerank_eval.errors import DataError, DuplicateIdError
-from rerank_eval.textfiles import Place
+from rerank_eval.files.text_files import Place
 from rerank_eval.types import Dataset, LoadReport, Qrels, Query, Run
 
 

@@ -12,10 +12,10 @@ from rerank_eval.datasets.hub_cards import Patterns, read_configs
 from rerank_eval.datasets.hub_files import HubRepository
 from rerank_eval.datasets.hub_rows import ENDINGS, Row, parse_document, parse_judgment, parse_query, read_records
 from rerank_eval.errors import ConfigError, nearest
-from rerank_eval.paths import check_name
+from rerank_eval.files.paths import check_name
+from rerank_eval.files.text_files import LineReader, OnBadLine, Place
 from rerank_eval.protocols import Progress
 from rerank_eval.qrels import QrelsGatherer
-from rerank_eval.textfiles import LineReader, OnBadLine, Place
 from rerank_eval.types import Dataset, Qrels
 
 Record = TypeVar("Record")

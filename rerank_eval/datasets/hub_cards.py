@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from rerank_eval.errors import DataError
-from rerank_eval.textfiles import read_raw_lines
+from rerank_eval.files.text_files import read_raw_lines
 
 Patterns = Mapping[str, Sequence[str]]
 """split -> patterns of paths."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from rerank_eval.files.whole_files import write_whole
 from rerank_eval.fingerprint import fingerprint
-from rerank_eval.whole_files import write_whole
 
 _HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_PAGES = 1000

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from rerank_eval.datasets.json_objects import parse_object, string_field
 from rerank_eval.errors import ConfigError, DataError, MissingExtraError, shortened
+from rerank_eval.files.text_files import LineReader, check_id
 from rerank_eval.qrels import check_relevance
-from rerank_eval.textfiles import LineReader, check_id
 
 Row = Mapping[str, object]
 Record = TypeVar("Record")

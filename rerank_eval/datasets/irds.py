@@ -16,9 +16,9 @@ from rerank_eval.errors import (
     nearest,
     shortened,
 )
-from rerank_eval.paths import check_name
+from rerank_eval.files.paths import check_name
+from rerank_eval.files.text_files import LineReader, Place, check_id
 from rerank_eval.qrels import QrelsGatherer, check_relevance
-from rerank_eval.textfiles import LineReader, Place, check_id
 from rerank_eval.types import Dataset, Qrels
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rerank_eval.errors import DataError
-from rerank_eval.textfiles import read_lines, read_raw_lines
+from rerank_eval.files.text_files import read_lines, read_raw_lines
 
 _LARGEST_LIST = 512 * 1024 * 1024
 

@@ -6,7 +6,7 @@ from rerank_eval.corpus import replace_surrogates
 from rerank_eval.datasets.gathering import QueryTexts
 from rerank_eval.datasets.json_objects import parse_object
 from rerank_eval.errors import DataError
-from rerank_eval.textfiles import LineReader, Place, check_id
+from rerank_eval.files.text_files import LineReader, Place, check_id
 
 
 def read_reference_answers(path: Path, reader: LineReader, queries: QueryTexts) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rerank_eval.datasets.json_objects import parse_object
 from rerank_eval.errors import ConfigError, DataError, shortened
-from rerank_eval.textfiles import LineReader, read_lines, read_raw_lines
+from rerank_eval.files.text_files import LineReader, read_lines, read_raw_lines
 
 Row = Mapping[str, object]
 

@@ -11,9 +11,9 @@ from rerank_eval.datasets.gathering import QueryTexts, assemble, gather_corpus
 from rerank_eval.datasets.json_objects import string_field
 from rerank_eval.datasets.tables import Row, check_header, read_rows
 from rerank_eval.errors import ConfigError, DataError, nearest, shortened
-from rerank_eval.paths import check_name
+from rerank_eval.files.paths import check_name
+from rerank_eval.files.text_files import LineReader, OnBadLine, Place, check_can_be_read_again, check_id
 from rerank_eval.qrels import QrelsGatherer, check_relevance
-from rerank_eval.textfiles import LineReader, OnBadLine, Place, check_can_be_read_again, check_id
 from rerank_eval.types import Dataset, Ranking
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from rerank_eval.errors import NotComparableError, NotEvaluableError
-from rerank_eval.recorded import RecordedResult
-from rerank_eval.results import FORMAT_VERSION
-from rerank_eval.whole_files import write_whole
+from rerank_eval.files.whole_files import write_whole
+from rerank_eval.results.experiment import FORMAT_VERSION
+from rerank_eval.results.recorded import RecordedResult
 
 _PROVENANCE = ("started", "git", "packages", "hardware")  # without the command, which may hold paths of a machine
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rerank_eval.arguments import Parser, number_above_0, number_from_0, seed
 from rerank_eval.errors import DataError, NotComparableError, NotEvaluableError, RerankEvalError
-from rerank_eval.recorded import RecordedResult
-from rerank_eval.result_reading import read_recorded
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import RecordedResult
 
 if TYPE_CHECKING:  # the heavy parts are imported when the arguments are right
     from rerank_eval.gate.output import Outcome
@@ -123,8 +123,8 @@ def _read(path: Path) -> RecordedResult:
 
 def _write(given: argparse.Namespace, outcome: "Outcome") -> None:
     """Write the files that were asked for, or none of them."""
+    from rerank_eval.files.whole_files import write_whole
     from rerank_eval.gate.output import format_json, format_junit, format_markdown
-    from rerank_eval.whole_files import write_whole
 
     formats = ((given.junit, format_junit), (given.summary, format_markdown), (given.json, format_json))
     texts = {path: format_outcome(outcome) for path, format_outcome in formats if path is not None}

@@ -6,11 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rerank_eval.comparability import Pair, check_evaluable, choose_measures, name_place, note_changes, pair_values
 from rerank_eval.errors import NotEvaluableError, shortened
 from rerank_eval.gate.verdicts import Judgement, Verdict, judge
 from rerank_eval.paired import Column
-from rerank_eval.recorded import Cell, RecordedResult
+from rerank_eval.results.comparability import (
+    Pair,
+    check_evaluable,
+    choose_measures,
+    name_place,
+    note_changes,
+    pair_values,
+)
+from rerank_eval.results.recorded import Cell, RecordedResult
 from rerank_eval.statistics import Ratio, ratio_of_medians_interval
 
 

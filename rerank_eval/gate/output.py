@@ -17,7 +17,7 @@ from rich.table import Table
 from rerank_eval.errors import printable
 from rerank_eval.gate.compare import Comparison, LatencyRow, QualityRow
 from rerank_eval.gate.verdicts import Verdict
-from rerank_eval.results import FORMAT_VERSION
+from rerank_eval.results.experiment import FORMAT_VERSION
 
 MARKDOWN_BYTES = 200 * 1024
 _NOTE_BYTES = 32 * 1024

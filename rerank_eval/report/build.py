@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from rerank_eval.comparability import check_reportable
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.paired import Column, Difference, compare_family, find_intervals
-from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.changes import Choice, find_changes
 from rerank_eval.report.decision import (
     Choices,
@@ -25,7 +23,9 @@ from rerank_eval.report.labels import label_retriever, label_system
 from rerank_eval.report.model import DatasetReport, Knee, Place, Report, Series
 from rerank_eval.report.overview import average_over_datasets, cross_first_stages
 from rerank_eval.report.selections import point_at
-from rerank_eval.results import SystemResult
+from rerank_eval.results.comparability import check_reportable
+from rerank_eval.results.experiment import SystemResult
+from rerank_eval.results.recorded import Cell, RecordedResult
 from rerank_eval.statistics import has_difference
 
 _SHOWN_QUERIES = 60

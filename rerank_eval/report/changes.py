@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.recorded import Cell, JudgedQuery, RecordedResult
 from rerank_eval.report.model import QueryChange, RankedDocument
-from rerank_eval.result_reading import read_documents, read_queries, read_tops
-from rerank_eval.results import Top
+from rerank_eval.results.experiment import Top
+from rerank_eval.results.reading import read_documents, read_queries, read_tops
+from rerank_eval.results.recorded import Cell, JudgedQuery, RecordedResult
 
 SHOWN_DOCUMENTS = 5
 SHOWN_CHARACTERS = 400

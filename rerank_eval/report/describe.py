@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from rerank_eval.depth_results import AnswerResult, DepthResult
 from rerank_eval.latency import FEWEST_FOR_P95
-from rerank_eval.recorded import RecordedResult
 from rerank_eval.report.model import ContextAnswers, Estimate, Milliseconds, Point, RunDescription, Series
-from rerank_eval.results import SystemResult
+from rerank_eval.results.depth_results import AnswerResult, DepthResult
+from rerank_eval.results.experiment import SystemResult
+from rerank_eval.results.recorded import RecordedResult
 
 
 def has_total_latency(result: RecordedResult) -> bool:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rerank_eval.errors import ConfigError, NotEvaluableError, nearest
+from rerank_eval.files.whole_files import write_whole
 from rerank_eval.report.drawings import Drawing, draw_report
 from rerank_eval.report.model import Report
 from rerank_eval.report.reading_tables import list_reading_tables
 from rerank_eval.report.svg import to_png, to_svg
 from rerank_eval.report.table_formats import to_csv, to_latex, to_markdown
 from rerank_eval.report.tables import make_tables
-from rerank_eval.whole_files import write_whole
 
 FORMATS = ("html", "pdf", "svg", "png", "csv", "md", "tex")
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rerank_eval.recorded import RecordedResult
-from rerank_eval.results import SystemResult
+from rerank_eval.results.experiment import SystemResult
+from rerank_eval.results.recorded import RecordedResult
 
 _LONGEST = 60
 

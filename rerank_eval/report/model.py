@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rerank_eval.depth_results import Loss, Reliability, Stability
 from rerank_eval.paired import Difference
+from rerank_eval.results.depth_results import Loss, Reliability, Stability
 
 
 class Estimate(NamedTuple):

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import fields
 
-from rerank_eval.depth_results import Reliability
 from rerank_eval.report.formats import STABILITY_KINDS, format_curve, format_share
 from rerank_eval.report.labelled_places import LabelledPlace
 from rerank_eval.report.model import makes_calls
 from rerank_eval.report.tables import Row, Table, make_table
+from rerank_eval.results.depth_results import Reliability
 
 
 def make_reliability_table(name: str, on: str, places: Sequence[LabelledPlace]) -> Table:

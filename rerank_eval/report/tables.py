@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
-from rerank_eval.depth_results import Loss, Reliability, Stability
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
@@ -19,6 +18,7 @@ from rerank_eval.report.model import (
     Series,
 )
 from rerank_eval.report.overview import count_collections
+from rerank_eval.results.depth_results import Loss, Reliability, Stability
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from rerank_eval.files.text_files import LineReader, OnBadLine
 from rerank_eval.findings import Findings
 from rerank_eval.retrievers.recorded_run import RecordedRun
-from rerank_eval.textfiles import LineReader, OnBadLine
 from rerank_eval.trec import read_run
 from rerank_eval.types import Dataset
 

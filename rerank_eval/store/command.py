@@ -104,7 +104,7 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    from rerank_eval.whole_files import write_whole
+    from rerank_eval.files.whole_files import write_whole
 
     count = _Counted()
     lines = (_export_row(row) for row in count.rows(given.file) if row.answer is not None)

@@ -15,8 +15,8 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from rerank_eval.clock import utc_now
 from rerank_eval.errors import StoreError
-from rerank_eval.latency import utc_now
 from rerank_eval.store.encoding import decode_scores, encode_scores
 from rerank_eval.types import Request, Scores
 

@@ -15,8 +15,8 @@ from rerank_eval.report.decision import Constraint
 from rerank_eval.report.html import render_html
 from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.pointwise import Pointwise
-from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import write_result
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.writing import write_result
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings
 from tests.answering import DATASET, NUM_QUERIES, USD, answerer_at, answers_of, contexts_of, settings_for

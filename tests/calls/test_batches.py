@@ -14,7 +14,7 @@ from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.pairwise import Pairwise
 from rerank_eval.rerankers.pointwise import Pointwise
 from rerank_eval.rerankers.setwise import Setwise
-from rerank_eval.results import write_result
+from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.settings import StabilitySettings
 from tests.batch_runs import DATASET, NUM, deepest, make, run, settings_for, usd

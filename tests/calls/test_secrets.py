@@ -20,7 +20,7 @@ from rerank_eval.calls.keys import ApiKey, check_url
 from rerank_eval.errors import ConfigError, RerankEvalError, causes
 from rerank_eval.rerankers.cohere import Cohere
 from rerank_eval.rerankers.listwise import Listwise
-from rerank_eval.results import write_result
+from rerank_eval.results.writing import write_result
 from rerank_eval.store import Store
 from tests.batch_runs import NUM, run
 from tests.batch_server import BatchServer, Rows, errored

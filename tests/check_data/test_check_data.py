@@ -15,8 +15,8 @@ from rerank_eval.check_data.tables import print_data_report
 from rerank_eval.commands import run_command
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import ConfigError, DataError, NotEvaluableError
-from rerank_eval.evaluation import prepare
-from rerank_eval.losses import find_bounds
+from rerank_eval.evaluation.evaluation import prepare
+from rerank_eval.evaluation.losses import find_bounds
 from rerank_eval.protocols import SilentProgress
 from rerank_eval.settings import Settings
 from rerank_eval.types import Dataset, Query

@@ -15,7 +15,7 @@ from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.bge_small import BGESmall
 from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.rerankers.oracle import Oracle
-from rerank_eval.results import write_result
+from rerank_eval.results.writing import write_result
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.run_file import RunFile
 from tests.conftest import ROOT, RunPython

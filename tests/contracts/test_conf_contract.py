@@ -6,8 +6,8 @@ import pytest
 
 from rerank_eval.components import check_component
 from rerank_eval.configuration import CONF
+from rerank_eval.files.paths import check_name
 from rerank_eval.measures import parse_measures
-from rerank_eval.paths import check_name
 from rerank_eval.settings import Settings
 from tests.conftest import Compose
 

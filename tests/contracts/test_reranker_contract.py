@@ -18,8 +18,8 @@ from rerank_eval.candidates import check_scores
 from rerank_eval.components import make_component
 from rerank_eval.configuration import CONF
 from rerank_eval.corpus import Corpus
+from rerank_eval.evaluation.systems import System, make_systems
 from rerank_eval.protocols import BatchReranker, HasIdentity
-from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset, Document, Query, Request, Usage
 from tests.conftest import Compose
 from tests.fault_server import FaultServer

@@ -10,8 +10,8 @@ from rerank_eval import LatencySettings
 from rerank_eval.errors import NotEvaluableError
 from rerank_eval.gate.baseline import format_baseline, write_baseline
 from rerank_eval.gate.compare import compare
-from rerank_eval.recorded import Cell
-from rerank_eval.result_reading import read_recorded
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import Cell
 from tests.gate_results import DATASET, Informed, small_result, write_small_result
 
 

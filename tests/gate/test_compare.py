@@ -11,7 +11,7 @@ from rerank_eval import LatencySettings
 from rerank_eval.errors import ConfigError, NotComparableError, NotEvaluableError
 from rerank_eval.gate.compare import Comparison, compare
 from rerank_eval.gate.verdicts import Verdict
-from rerank_eval.recorded import Cell, RecordedResult
+from rerank_eval.results.recorded import Cell, RecordedResult
 from tests.fakes import make_dataset
 from tests.gate_results import NUM_QUERIES, Informed, shift, small_result, with_scores
 

@@ -21,7 +21,7 @@ from rerank_eval.gate.output import (
 )
 from rerank_eval.gate.verdicts import Judgement, Verdict
 from rerank_eval.paired import Difference
-from rerank_eval.recorded import Cell
+from rerank_eval.results.recorded import Cell
 from rerank_eval.statistics import Ratio
 
 HOSTILE = (

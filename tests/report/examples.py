@@ -5,7 +5,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rerank_eval.depth_results import Loss
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import (
     ContextAnswers,
@@ -22,6 +21,7 @@ from rerank_eval.report.model import (
     RunDescription,
     Series,
 )
+from rerank_eval.results.depth_results import Loss
 
 MEASURES = ("nDCG@10", "RR@10", "R@10")
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>"

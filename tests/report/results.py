@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rerank_eval import Settings, evaluate
 from rerank_eval.protocols import Reranker
-from rerank_eval.recorded import RecordedResult
 from rerank_eval.rerankers.oracle import Oracle
-from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import write_result
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import RecordedResult
+from rerank_eval.results.writing import write_result
 from rerank_eval.settings import LatencySettings
 from rerank_eval.types import Dataset
 from tests.fakes import FixedRetriever, Hashed, make_dataset

@@ -6,14 +6,14 @@ import pytest
 
 from rerank_eval import Settings, evaluate
 from rerank_eval.configuration import CONF
-from rerank_eval.recorded import RecordedResult
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.selections import point_at
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.none import NoReranker
-from rerank_eval.result_reading import read_recorded
-from rerank_eval.results import write_result
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import RecordedResult
+from rerank_eval.results.writing import write_result
 from rerank_eval.settings import LatencySettings
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import FaultServer

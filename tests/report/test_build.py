@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from rerank_eval.errors import DataError, NotEvaluableError
-from rerank_eval.recorded import Cell, RecordedResult
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.overview import count_collections
 from rerank_eval.report.pdf import render_pdf
 from rerank_eval.report.reading_tables import list_reading_tables, make_matrix
-from rerank_eval.result_reading import read_recorded
+from rerank_eval.results.reading import read_recorded
+from rerank_eval.results.recorded import Cell, RecordedResult
 from rerank_eval.statistics import holm_where_different, paired_p_values
 from tests.fakes import Broken, Hashed, make_dataset
 from tests.report.results import NUM_QUERIES, make_result

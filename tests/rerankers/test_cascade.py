@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from rerank_eval.components import make_component
 from rerank_eval.errors import ConfigError, RerankerError
+from rerank_eval.evaluation.systems import System, make_systems
 from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Document, Query, Ranking, Request, Scores, Usage
 from tests.conftest import Compose
 from tests.fakes import FixedRetriever, Hashed, make_dataset

@@ -6,10 +6,10 @@ import pytest
 
 from rerank_eval.components import make_component
 from rerank_eval.errors import ConfigError
+from rerank_eval.evaluation.systems import make_systems
 from rerank_eval.rerankers.cohere import Cohere
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.systems import make_systems
 from tests.conftest import Compose
 from tests.fakes import FixedRetriever, make_dataset, make_request
 from tests.fault_server import Behaviour, FaultServer, relevance, rerank_answer

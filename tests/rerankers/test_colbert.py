@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.evaluation.systems import System
 from rerank_eval.rerankers.colbert import ColBERT
-from rerank_eval.systems import System
 from rerank_eval.types import Document, Query, Request
 
 QUERY = Query("q1", "how to reset my password")

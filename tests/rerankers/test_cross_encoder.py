@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.evaluation.systems import System
 from rerank_eval.protocols import BatchReranker
 from rerank_eval.rerankers.cross_encoder import CrossEncoder
-from rerank_eval.systems import System
 from rerank_eval.types import Document, Query, Request
 
 QUERY = Query("q1", "how to reset my password")

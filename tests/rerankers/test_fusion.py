@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rerank_eval.candidates import make_request, shown_to
 from rerank_eval.components import check_component, make_component
 from rerank_eval.errors import ConfigError, RerankerError
+from rerank_eval.evaluation.systems import System, make_systems
 from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.fusion import Fusion
@@ -20,7 +21,6 @@ from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from rerank_eval.systems import System, make_systems
 from rerank_eval.types import Dataset, Document, Query, Ranking, Request, Run, Scores, Usage
 from tests.conftest import Compose
 from tests.fakes import Broken, FixedRetriever, Hashed, make_dataset

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.evaluation.systems import System
 from rerank_eval.rerankers.generative import Generative
-from rerank_eval.systems import System
 from rerank_eval.types import Document, Query, Request
 from tests.conftest import Compose
 

@@ -7,9 +7,9 @@ import pytest
 
 from rerank_eval.candidates import check_scores
 from rerank_eval.errors import ConfigError, DataError, RerankerError
+from rerank_eval.evaluation.systems import System
 from rerank_eval.rerankers.minilm import MiniLM
 from rerank_eval.rerankers.onnx_cross_encoder import OnnxCrossEncoder
-from rerank_eval.systems import System
 from rerank_eval.types import Document, Query, Request
 from tests.rerankers.tiny_onnx import INT32, raw_weights, tiny_onnx
 

@@ -1,8 +1,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rerank_eval.evaluation.systems import System
 from rerank_eval.rerankers.oracle import Oracle
-from rerank_eval.systems import System
 from tests.fakes import make_dataset, make_request
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rerank_eval import evaluate
 from rerank_eval.errors import ConfigError
-from rerank_eval.evaluation import prepare
+from rerank_eval.evaluation.evaluation import prepare
 from rerank_eval.protocols import SilentProgress
 from rerank_eval.retrievers.candidates import Candidates
 from rerank_eval.settings import LatencySettings, Settings

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rerank_eval.caveats import about_data_and_candidates
 from rerank_eval.components import check_component, make_component
 from rerank_eval.corpus import Corpus
 from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.encoders.bge_small import BGESmall
 from rerank_eval.errors import ConfigError
-from rerank_eval.evaluation import prepare
+from rerank_eval.evaluation.caveats import about_data_and_candidates
+from rerank_eval.evaluation.evaluation import prepare
 from rerank_eval.findings import Findings, SearchRecall
 from rerank_eval.measures import score_run
 from rerank_eval.parts import show_dataset

@@ -1,0 +1,1 @@
+"""One evaluation: its parts opened and asked, and what came of it aggregated, explained and bounded."""

@@ -1,0 +1,224 @@
+"""Answers + first stage + judgments -> the measures of each system at each depth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rerank_eval.calls.prices import Prices
+from rerank_eval.candidates import count_tied, rerank
+from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
+from rerank_eval.evaluation.provider_calls import cost_usd
+from rerank_eval.evaluation.quality import Answers
+from rerank_eval.evaluation.systems import System
+from rerank_eval.latency import LatencySample, LatencySummary, summarise
+from rerank_eval.paired import Column, find_intervals
+from rerank_eval.results.depth_results import DepthResult, Loss, MeasureResult, Reliability
+from rerank_eval.results.experiment import AnswerRow, ScoreRow, SystemResult
+from rerank_eval.statistics import Interval
+from rerank_eval.types import Dataset, Run, Usage
+
+JUDGED = "Judged@10"
+_PER_CALL = {
+    "retries": "retry_rate",
+    "repairs": "repair_rate",
+    "fallbacks": "fallback_rate",
+    "refusals": "refusal_rate",
+}
+
+
+class Evaluated(NamedTuple):
+    """One system: its result, and what the result folder holds of it query by query."""
+
+    result: SystemResult
+    rows: list[ScoreRow]
+    runs: dict[tuple[str, int], Run]
+    answers: Sequence[AnswerRow] = ()
+
+
+def aggregate(
+    evaluation: Evaluation,
+    bounds: Bounds,
+    system: System,
+    answers: Answers,
+    samples: Sequence[LatencySample],
+    first_stage_samples: Sequence[LatencySample],
+    prices: Prices | None = None,
+) -> Evaluated:
+    """Return the system's measures at depth 0 and each depth of the settings, over the queries it answered.
+
+    `samples` may hold those of other systems as well. Without `prices`, what calls cost is not known.
+    """
+    dataset, first_stage, measures = evaluation.dataset, evaluation.first_stage, evaluation.measures
+    depths, seed = evaluation.settings.depths, evaluation.settings.seed
+    wanted = list(dict.fromkeys([*measures, JUDGED]))
+    own_samples = [sample for sample in samples if sample.system == system.name]
+    runs = {0: first_stage} | {depth: reranked_run(answers, first_stage, dataset, depth) for depth in depths}
+    values = {depth: evaluation.score(run, wanted) for depth, run in runs.items()}
+    intervals = _intervals(values, measures, seed)
+    results = []
+    for depth in runs:
+        results.append(
+            DepthResult(
+                depth=depth,
+                measures={
+                    name: measure_result(intervals.get((depth, name, False)), intervals.get((depth, name, True)))
+                    for name in measures
+                },
+                judged_at_10=_mean(
+                    [value for query_id, value in values[depth].get(JUDGED, {}).items() if runs[depth][query_id]]
+                ),
+                **(
+                    _describe_answers(system, answers, dataset, first_stage, depth, prices or Prices()) if depth else {}
+                ),
+                losses=_losses(bounds, evaluation, answers, depth, runs[depth], values[depth]) if depth else {},
+                **_describe_latency(
+                    own_samples, first_stage_samples, depth, "measured" if system.calls is None else "recorded"
+                ),
+            )
+        )
+    rows = [
+        ScoreRow(query_id, system.name, depth, name, value)
+        for depth in runs
+        for name in measures
+        for query_id, value in sorted(values[depth][name].items())
+    ]
+    result = SystemResult(
+        name=system.name,
+        config=system.config,
+        fingerprint=system.fingerprint,
+        load_seconds=system.load_seconds,
+        tie_rate=results[-1].tie_rate,
+        reused_answers=len(answers.reused),
+        depths=results,
+        saw_judgments=system.seen_dataset is not None,
+    )
+    return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
+
+
+def _losses(
+    bounds: Bounds, evaluation: Evaluation, answers: Answers, depth: int, run: Run, values: QueryValues
+) -> Mapping[str, Loss]:
+    dataset, measures = evaluation.dataset, list(bounds.perfect)
+    if not dataset.is_judged:
+        return {}
+    return find_losses(
+        bounds,
+        depth,
+        {name: values[name] for name in measures},
+        evaluation.score(drop_unjudged(run, dataset), measures),
+        queries_with_cut_relevant(answers, dataset, evaluation.first_stage, depth),
+    )
+
+
+def reranked_run(answers: Answers, first_stage: Run, dataset: Dataset, depth: int) -> Run:
+    """Return the run over the queries that were answered."""
+    run = {}
+    for query in dataset.queries:
+        scores = answers.at(depth, query.query_id)
+        if scores is not None:
+            run[query.query_id] = rerank(first_stage[query.query_id], scores.values)
+    return run
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _intervals(
+    values: Mapping[int, QueryValues], measures: Sequence[str], seed: int
+) -> dict[tuple[int, str, bool], Interval | None]:
+    """Return the interval of each (depth, measure), and with True of its difference to depth 0; None where no query is left."""
+    columns = {}
+    for depth, by_measure in values.items():
+        for name in measures:
+            columns[depth, name, False] = Column.of(by_measure[name])
+            if depth:
+                columns[depth, name, True] = Column.difference(by_measure[name], values[0][name])
+    return dict(zip(columns, find_intervals(list(columns.values()), seed), strict=True))
+
+
+def measure_result(interval: Interval | None, difference: Interval | None) -> MeasureResult:
+    """Return a mean with its interval, and the difference to depth 0; no mean where no query is left."""
+    if interval is None:
+        return MeasureResult(None, None, None, 0)
+    return MeasureResult(
+        interval.mean,
+        interval.low,
+        interval.high,
+        interval.num_queries,
+        None if difference is None else {"mean": difference.mean, "low": difference.low, "high": difference.high},
+    )
+
+
+def _describe_answers(
+    system: System, answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
+) -> dict[str, Any]:
+    """Return what `DepthResult` says of the answers themselves; who asks no provider owes none."""
+    found = [scores for query in dataset.queries if (scores := answers.at(depth, query.query_id)) is not None]
+    num_pairs = sum(len(scores.values) for scores in found)
+    marks = [scores.truncated for scores in found if scores.values]
+    known = [mark for mark in marks if mark is not None]
+    failed = {
+        failure.query_id for failure in answers.failures if failure.depth == depth or depth not in answers.asked_depths
+    }
+    asked = depth in answers.asked_depths
+    usage = sum_usage([scores.usage for scores in found if scores.values]) if asked else None
+    usd = 0.0 if system.calls is None else cost_usd(prices, [call for scores in found for call in scores.calls])
+    return {
+        "usage": None if usage is None else usage | {"usd": usd},
+        "failures": len(failed),
+        "reliability": _reliability(len(failed), len(failed) + len(found), usage),
+        "repairs": sum(scores.usage.repairs for scores in found) if asked else None,
+        "truncated_pairs": sum(map(sum, known)) if len(known) == len(marks) else None,
+        "num_pairs": num_pairs,
+        "tie_rate": sum(count_tied(scores.values) for scores in found) / num_pairs if num_pairs else None,
+    }
+
+
+def _reliability(num_failed: int, num_asked: int, usage: Mapping[str, int | float | None] | None) -> Reliability:
+    calls = (usage or {}).get("calls")
+    rates = {
+        field: None if not calls or (count := (usage or {})[name]) is None else count / calls
+        for name, field in _PER_CALL.items()
+    }
+    return Reliability(num_failed / num_asked if num_asked else None, **rates)
+
+
+def sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
+    """Return the sum under the names of `result.json`, None for each where there is none to sum."""
+    total = Usage.total(usages)
+    names = ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL)
+    return {name: getattr(total, name) if usages else None for name in names}
+
+
+def _describe_latency(
+    samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int, source: str
+) -> dict[str, Any]:
+    """Return the reranker's latency at a depth, and the sum with the first stage's, over the queries and repetitions that have both."""
+    if depth == 0:
+        return {"latency": None, "total_latency": as_json(summarise(first_stage_samples))}
+    own = [sample for sample in samples if sample.depth == depth]
+    before = {(sample.query_id, sample.repetition): sample.nanoseconds for sample in first_stage_samples}
+    total = [
+        sample._replace(nanoseconds=sample.nanoseconds + before[sample.query_id, sample.repetition])
+        for sample in own
+        if (sample.query_id, sample.repetition) in before
+    ]
+    return {
+        "latency": as_json(summarise(own), source),
+        "total_latency": as_json(summarise(total), source),
+    }
+
+
+def as_json(summary: LatencySummary | None, source: str = "measured") -> dict[str, object] | None:
+    """Return a latency under the names of `result.json`."""
+    if summary is None:
+        return None
+    fields: dict[str, object] = {"source": source, "count": summary.count, "mean_ms": summary.mean_ms}
+    for name, percentile in (("p50", summary.p50), ("p95", summary.p95)):
+        fields[f"{name}_ms"] = None if percentile is None else percentile.value_ms
+        fields[f"{name}_low_ms"] = None if percentile is None else percentile.low_ms
+        fields[f"{name}_high_ms"] = None if percentile is None else percentile.high_ms
+    return fields
