@@ -1,7 +1,7 @@
 """Measures the BM25 first stage on made text: time and memory to build the index, its size, and the queries per second.
 
     python benchmarks/bm25_scale.py                            1,000,000 documents: about 3 minutes, 1.5 GB on disk
-    python benchmarks/bm25_scale.py --documents 8841823        as many as MS MARCO has passages: about 25 minutes, 10 GB
+    python benchmarks/bm25_scale.py --documents 8841823        as many as MS MARCO has passages: about 40 minutes, 10 GB
 
 The text is that of `zipf_text.py`: 56 words per document, a million different words, 1,000 queries of 4 to 8 words.
 Each part runs in a process of its own; peak memory is its largest resident set as the kernel counts it (Linux), which

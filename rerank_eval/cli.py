@@ -151,12 +151,13 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, RerankEvalError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
-        return f"{error.strerror or error}: {error.filename or ''}", 3
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}; check the disk's free space and the permissions", 3
     if isinstance(error, SystemExit):
         return f"a class named in the configuration ended the process (exit {error.code})", 3
     traceback.print_exception(error)
     # not 1, Python's own code, which says that something became worse
-    return "this is a bug of rerank_eval; nothing was evaluated", 3
+    return "this is a bug of rerank_eval, and the command was not carried out; please report it with the lines above", 3
 
 
 def _run(config: DictConfig) -> int:

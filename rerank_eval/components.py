@@ -140,4 +140,5 @@ def _locate(dotted: str, where: str) -> Callable[..., Any]:
 
 
 def _missing(error: ImportError, where: str) -> ConfigError:
-    return ConfigError(f"{where}: {error}; install the package it needs")
+    package = f"the package that has {error.name}" if error.name else "the package it needs"
+    return ConfigError(f"{where}: {error}; install {package}")

@@ -97,6 +97,6 @@ def score_run(run: Run, qrels: Qrels, measures: Sequence[str]) -> Mapping[str, M
     for name, found in values.items():
         if missing := ranked.keys() - found.keys():
             raise NotEvaluableError(
-                f"{name} could not be computed for query {min(missing)!r}; are its grades sensible?"
+                f"ir_measures gave no {name} for query {min(missing)!r}; check its grades in the qrels, or leave the measure out"
             )
     return {name: {query_id: found.get(query_id, 0.0) for query_id in qrels} for name, found in values.items()}

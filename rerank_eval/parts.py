@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
-from rerank_eval.protocols import HasParts, SeesDataset
+from rerank_eval.protocols import HasParts, ReadsJudgments, SeesDataset
 from rerank_eval.types import Dataset
 
 Stage = TypeVar("Stage")
@@ -22,10 +22,16 @@ def sees_dataset(stage: object) -> bool:
     return any(isinstance(part, SeesDataset) for _, part in all_parts("", stage))
 
 
+def reads_judgments(stage: object) -> bool:
+    """Return whether a stage, or any part of it, asks to be shown the judgments."""
+    return any(isinstance(part, ReadsJudgments) and part.reads_judgments for _, part in all_parts("", stage))
+
+
 def show_dataset(stage: Stage, dataset: Dataset) -> Stage:
     """Return the stage to use on this dataset, its parts before itself; the same one where nothing asks for the dataset."""
     if not sees_dataset(stage):
         return stage
     if isinstance(stage, HasParts):
         stage = stage.with_parts({name: show_dataset(part, dataset) for name, part in stage.parts.items()})
-    return stage.for_dataset(dataset) if isinstance(stage, SeesDataset) else stage
+    shown = dataset if reads_judgments(stage) else dataset.without_judgments()
+    return stage.for_dataset(shown) if isinstance(stage, SeesDataset) else stage

@@ -140,8 +140,15 @@ class SeesDataset(Protocol[Stage_co]):
     """A first stage or a reranker that must see the dataset first, like the candidates that came with it, or the oracle."""
 
     def for_dataset(self, dataset: Dataset) -> Stage_co:
-        """Return the one to use on this dataset; the receiver is not changed."""
+        """Return the one to use on this dataset, of which only a stage that `ReadsJudgments` is shown them; the receiver is not changed."""
         ...
+
+
+@runtime_checkable
+class ReadsJudgments(Protocol):
+    """A stage whose `for_dataset` may be shown the judgments, as the oracle is: a bound for others, never a choice."""
+
+    reads_judgments: bool
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rerank_eval.candidates import check_scores
 from rerank_eval.corpus import replace_surrogates
-from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.protocols import Reranker
 from rerank_eval.types import Document, Query, Ranking, Request
 
@@ -25,8 +25,7 @@ def rank(reranker: Reranker, query: str, documents: Sequence[str], top_k: int | 
         ConfigError: `top_k` is below 1.
         RerankerError: the reranker returned something that is no list of finite scores.
     """
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"top_k is {top_k}; the least is 1")
+    check_integer("top_k", top_k, 1, may_be_none=True)
     if not documents:
         return []
     # ids that fall with the position: the one sorting rule (score, doc_id) then keeps the order of equal scores

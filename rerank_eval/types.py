@@ -178,6 +178,10 @@ class Dataset(Conventions):
         qrels = {query.query_id: self.qrels[query.query_id]} if self.is_judged else {}
         return replace(self, queries=(query,), qrels=qrels, reference_answers={})
 
+    def without_judgments(self) -> "Dataset":
+        """Return this dataset as those see it that must not know what is relevant."""
+        return replace(self, qrels={}, reference_answers={})
+
     def candidates(self, query_id: str, ranking: Ranking) -> Ranking:
         """Return the ranking without the query's own document where that is no candidate (https://github.com/beir-cellar/beir/pull/91)."""
         if not self.removes_query_document:

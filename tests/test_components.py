@@ -135,11 +135,11 @@ def test_a_package_that_the_component_needs_is_told_from_a_module_that_is_not_th
     module: str, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        ConfigError, match=r"^rerankers\.mine: No module named 'nonesuch'; install the package it needs$"
+        ConfigError, match=r"^rerankers\.mine: No module named 'nonesuch'; install the package that has nonesuch$"
     ):
         make_component({"_target_": f"{module}.needs", "package": "nonesuch"}, "rerankers.mine")
     (tmp_path / f"at_import_{module}.py").write_text("import nonesuch\n")
-    with pytest.raises(ConfigError, match="No module named 'nonesuch'; install the package it needs"):
+    with pytest.raises(ConfigError, match="No module named 'nonesuch'; install the package that has nonesuch"):
         check_component({"_target_": f"at_import_{module}.Mine"}, "rerankers.mine")
 
 

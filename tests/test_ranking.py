@@ -61,7 +61,7 @@ def test_no_documents_give_no_ranking_and_ask_nothing() -> None:
 @pytest.mark.parametrize("documents", [[], ["text"]])
 @pytest.mark.parametrize("top_k", [0, -1])
 def test_a_top_k_below_1_is_refused(documents: Sequence[str], top_k: int) -> None:
-    with pytest.raises(ConfigError, match=f"top_k is {top_k}; the least is 1"):
+    with pytest.raises(ConfigError, match=f"top_k is {top_k}; it must be"):
         rank(Hashed(), "query", documents, top_k)
 
 

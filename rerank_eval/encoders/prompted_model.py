@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.models.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
 
 
@@ -35,10 +35,8 @@ class PromptedModel:
             MissingExtraError: sentence-transformers is not installed.
             ConfigError: the model cannot be loaded, or a setting is out of range.
         """
-        if settings.batch_size < 1 or (settings.max_length is not None and settings.max_length < 4):
-            raise ConfigError(
-                f"batch_size is {settings.batch_size} and max_length {settings.max_length}; at least 1 and 4"
-            )
+        check_integer("batch_size", settings.batch_size, 1)
+        check_integer("max_length", settings.max_length, 4, may_be_none=True)
         torch, sentence_transformers = import_torch("sentence_transformers")
         number_type = torch_dtype(torch, settings.dtype)
         files = find_model(settings.model, settings.revision, settings.local_files_only, settings.trust_remote_code)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from rerank_eval.encoders.prompted_model import ModelSettings, PromptedModel
-from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.protocols import EncodedTexts
 
 
@@ -40,8 +40,7 @@ class SparseEncoder:
             MissingExtraError: sentence-transformers is not installed.
             ConfigError: the model cannot be loaded, or a parameter is out of range.
         """
-        if max_active_dims is not None and max_active_dims < 1:
-            raise ConfigError(f"max_active_dims is {max_active_dims}; the least is 1")
+        check_integer("max_active_dims", max_active_dims, 1, may_be_none=True)
         settings = ModelSettings(
             model, revision, query_prompt, document_prompt, device, dtype, max_length, batch_size, local_files_only, trust_remote_code
         )  # fmt: skip

@@ -92,7 +92,7 @@ def aggregate(
         tie_rate=results[-1].tie_rate,
         reused_answers=len(answers.reused),
         depths=results,
-        saw_judgments=system.seen_dataset is not None,
+        saw_judgments=system.saw_judgments,
     )
     return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
 

@@ -66,8 +66,11 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
     progress.start(f"first stage: {retriever.name}", 1)
     depth = settings.first_stage_depth
     retrieved = retriever.retrieve(dataset, depth + dataset.removes_query_document)
-    if not all(isinstance(ranking, Ranking) for ranking in retrieved.values()):
-        raise ConfigError(f"{retriever.name} returned something else than a Ranking for a query")
+    for query_id, ranking in retrieved.items():
+        if not isinstance(ranking, Ranking):
+            raise ConfigError(
+                f"{retriever.name} returned {type(ranking).__name__} for query {query_id!r}; retrieve() must return a Ranking per query"
+            )
     empty = Ranking(())
     first_stage = {
         query.query_id: Ranking(dataset.candidates(query.query_id, retrieved.get(query.query_id, empty))[:depth])

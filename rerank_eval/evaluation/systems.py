@@ -10,7 +10,7 @@ from rerank_eval.calls.types import Calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.files.paths import check_name
 from rerank_eval.fingerprint import fingerprint
-from rerank_eval.parts import all_parts, sees_dataset, show_dataset
+from rerank_eval.parts import all_parts, reads_judgments, sees_dataset, show_dataset
 from rerank_eval.protocols import CallingReranker, HasIdentity, HasParts, Reranker
 from rerank_eval.types import Dataset
 
@@ -37,6 +37,11 @@ class System:
         reranker = show_dataset(self.reranker, dataset)
         _check_rerankers(f"{self.name} (as for_dataset returned it)", reranker)
         return replace(self, reranker=reranker, seen_dataset=dataset.sha256)
+
+    @property
+    def saw_judgments(self) -> bool:
+        """Whether the reranker, or one that it is made of, was shown the judgments."""
+        return self.seen_dataset is not None and reads_judgments(self.reranker)
 
     @property
     def asks_provider(self) -> bool:

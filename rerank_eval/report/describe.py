@@ -111,7 +111,7 @@ def describe_run(result: RecordedResult) -> RunDescription:
         *((f"system {system.name}", _as_text(system.config)) for system in result.systems),
         *((f"load time {system.name}", _seconds(system.load_seconds)) for system in result.systems),
         ("settings", _as_text(result.settings)),
-        ("commit", _as_text(provenance.get("git"))),
+        ("commit of the working folder", _as_text(provenance.get("git"))),
         ("packages", _as_text({name: found for name, found in (provenance.get("packages") or {}).items() if found})),
         ("hardware", _as_text(provenance["hardware"])),
     ]

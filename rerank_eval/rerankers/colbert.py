@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.models.torch_models import (
     check_length,
     find_model,
@@ -48,8 +49,7 @@ class ColBERT:
             MissingExtraError: sentence-transformers is not installed.
             ConfigError: the model cannot be loaded, has no trained projection, or a parameter is out of range.
         """
-        if batch_size < 1:
-            raise ConfigError(f"batch_size is {batch_size}; the least is 1")
+        check_integer("batch_size", batch_size, 1)
         self.name = name
         self._batch_size = batch_size
         torch, sentence_transformers = import_torch("sentence_transformers")

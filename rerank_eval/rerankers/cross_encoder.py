@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.models.torch_models import find_model, import_torch, loading, torch_dtype, torch_environment
 from rerank_eval.types import Request, Scores, Usage
 
@@ -36,8 +37,8 @@ class CrossEncoder:
             MissingExtraError: sentence-transformers is not installed.
             ConfigError: the model cannot be loaded, is no cross-encoder, has more than one label, or a parameter is out of range.
         """
-        if batch_size < 1 or (max_length is not None and max_length < 4):
-            raise ConfigError(f"batch_size is {batch_size} and max_length {max_length}; at least 1 and 4")
+        check_integer("batch_size", batch_size, 1)
+        check_integer("max_length", max_length, 4, may_be_none=True)
         self.name = name
         self._batch_size = batch_size
         self._torch, sentence_transformers = import_torch("sentence_transformers")

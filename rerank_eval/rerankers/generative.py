@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.integers import check_integer
 from rerank_eval.models.torch_models import (
     best_device,
     check_length,
@@ -58,8 +59,7 @@ class Generative:
             ConfigError: the model cannot be loaded or has no trained output layer, `positive` or `negative` is not one token, or another
                 parameter is out of range.
         """
-        if batch_size < 1:
-            raise ConfigError(f"batch_size is {batch_size}; the least is 1")
+        check_integer("batch_size", batch_size, 1)
         if ("{instruction}" in prompt) != (instruction is not None):
             raise ConfigError(
                 "the prompt must have the place {instruction} where there is an instruction, and only there"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rerank_eval.errors import ConfigError, DataError
+from rerank_eval.errors import DataError
+from rerank_eval.integers import check_integer
 from rerank_eval.models.onnx_models import OnnxEncoder, is_truncated
 from rerank_eval.types import Request, Scores, Usage
 
@@ -37,8 +38,7 @@ class OnnxCrossEncoder:
             ConfigError: there is no model or tokenizer at this place, or a parameter is out of range.
             DataError: a file cannot be loaded, or the model is no cross-encoder with one or two logits.
         """
-        if batch_size < 1:
-            raise ConfigError(f"batch_size is {batch_size}; the least is 1")
+        check_integer("batch_size", batch_size, 1)
         self.name = name
         self._batch_size = batch_size
         self._encoder = OnnxEncoder(Path(model).expanduser(), max_length, threads)

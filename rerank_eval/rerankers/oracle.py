@@ -12,6 +12,7 @@ class Oracle:
 
     pointwise = True
     concurrency = 1
+    reads_judgments = True
 
     def __init__(self, name: str = "oracle", qrels: Qrels | None = None) -> None:
         """Take the judgments; without them `for_dataset` brings those of the dataset."""

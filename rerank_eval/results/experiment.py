@@ -30,7 +30,7 @@ class ScoreRow(NamedTuple):
 class SystemResult:
     """A reranker over the first stage, at every depth.
 
-    `saw_judgments` marks one that was given the dataset, as the oracle is: a bound, not a choice.
+    `saw_judgments` marks one that was shown them, as the oracle is: a bound, not a choice.
     """
 
     name: str

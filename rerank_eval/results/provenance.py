@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, packages, hardware."""
+"""Where a result comes from: commit of the folder it was made in, packages, hardware."""
 
 import platform
 import shlex
@@ -14,6 +14,7 @@ from rerank_eval.hardware import describe_hardware
 PACKAGES = (
     "rerank-eval",
     "numpy",
+    "scipy",
     "ir-measures",
     "pytrec-eval-terrier",
     "bm25s",
@@ -25,7 +26,16 @@ PACKAGES = (
     "sentence-transformers",
     "transformers",
     "torch",
+    "usearch",
+    "pyserini",
+    "datasets",
+    "huggingface_hub",
+    "ir_datasets",
+    "anthropic",
+    "cohere",
+    "httpx",
 )
+"""What a score, a latency or the data can depend on, whichever extras are installed."""
 
 
 def describe_git(folder: Path) -> Mapping[str, object]:
@@ -57,7 +67,7 @@ def describe_packages() -> Mapping[str, str | None]:
 
 
 def describe_provenance() -> Mapping[str, object]:
-    """Return the start, the state of the code, the packages, the machine and the command, as they are now."""
+    """Return the start, the commit of the working folder, the packages, the machine and the command, as they are now."""
     return {
         "started": utc_now(),
         "git": describe_git(Path.cwd()),

@@ -22,6 +22,7 @@ from rerank_eval.types import Request, Scores
 
 TABLES = {"answers": "key, system, query_id, answer, checksum", "calls": "key, provider, model, answer, checksum"}
 """Scores of rerankers, and answers of paid calls: table -> columns."""
+_CHECK_DISK = "check the disk's free space and the permissions, then run the command again"
 
 
 class Store:
@@ -144,7 +145,7 @@ class Store:
             try:
                 rows = self._connection.execute(query, (provider, model, count)).fetchall()
             except sqlite3.Error as error:
-                raise StoreError(f"the store {self.path} cannot be read: {error}") from error
+                raise StoreError(f"the store {self.path} cannot be read: {error}; {_CHECK_DISK}") from error
         return [answer for key, answer, checksum in rows if checksum == checksum_of(key, answer)]
 
     def _read(self, query: str, key: str) -> str | None:
@@ -153,7 +154,7 @@ class Store:
                 row = self._connection.execute(query, (key,)).fetchone()
             except sqlite3.Error as error:
                 if not _is_damage(error):
-                    raise StoreError(f"the store {self.path} cannot be read: {error}") from error
+                    raise StoreError(f"the store {self.path} cannot be read: {error}; {_CHECK_DISK}") from error
                 self.corrupt_rows += 1
                 return None
             if row is None:
@@ -211,7 +212,7 @@ class Store:
             self._write(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys], "FULL")
             self._connection.execute("VACUUM")
         except sqlite3.Error as error:
-            raise StoreError(f"the store {self.path} cannot be written: {error}") from error
+            raise StoreError(f"the store {self.path} cannot be written: {error}; {_CHECK_DISK}") from error
 
     def _write_or_start_anew(
         self, statement: str, rows: Sequence[tuple[str, ...]], synchronous: str = "NORMAL"

@@ -171,7 +171,7 @@ def test_a_bug_in_a_run_shows_its_traceback_and_ends_with_3(
     ended = command(*flags, NONE, "seed=1")
     assert ended.code == 3
     assert "ZeroDivisionError" in ended.err
-    assert "this is a bug of rerank_eval; nothing was evaluated" in ended.err
+    assert "this is a bug of rerank_eval, and the command was not carried out" in ended.err
 
 
 def test_help_lists_choices_settings_and_exit_codes(command: Command) -> None:

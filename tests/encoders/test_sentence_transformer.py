@@ -111,7 +111,7 @@ def test_its_identity_has_what_changes_a_vector(bi_encoder: Path, tmp_path: Path
     [
         ({"dtype": "int8"}, "dtype 'int8' is unknown"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"max_length": 3}, "max_length 3"),
+        ({"max_length": 3}, "max_length is 3"),
         ({"similarity": "euclidean"}, "similarity 'euclidean' is unknown"),
         ({"model": "./nowhere"}, "the model folder ./nowhere does not exist"),
     ],
@@ -155,7 +155,7 @@ def test_sparse_weights_are_those_of_the_model(splade: Path) -> None:
 
 
 def test_a_number_of_weights_below_one_is_refused(splade: Path) -> None:
-    with pytest.raises(ConfigError, match="max_active_dims is 0; the least is 1"):
+    with pytest.raises(ConfigError, match="max_active_dims is 0; it must be"):
         SparseEncoder(str(splade), max_active_dims=0)
 
 

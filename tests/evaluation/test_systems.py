@@ -31,7 +31,11 @@ class WithoutIdentity:
     pointwise = True
     concurrency = 1
 
+    def __init__(self) -> None:
+        self.seen: list[Dataset] = []
+
     def for_dataset(self, dataset: Dataset) -> Self:
+        self.seen.append(dataset)
         return self
 
     def score(self, request: Request) -> Scores:
@@ -118,3 +122,17 @@ def test_a_class_that_lacks_something_is_refused(change: dict[str, object], mess
     lacking: Any = SimpleNamespace(**whole | change)
     with pytest.raises(ConfigError, match=message):
         make_systems([lacking])
+
+
+def test_only_a_reranker_that_says_so_is_shown_the_judgments() -> None:
+    dataset = make_dataset()
+    reranker = WithoutIdentity()
+    system = System("plain", reranker).on(dataset)
+    (seen,) = reranker.seen
+    assert (seen.corpus, seen.queries) == (dataset.corpus, dataset.queries)
+    assert not seen.qrels
+    assert not seen.reference_answers
+    assert not system.saw_judgments
+    oracle = System("oracle", Oracle())
+    assert not oracle.saw_judgments
+    assert oracle.on(dataset).saw_judgments

@@ -171,7 +171,7 @@ def test_a_folder_without_a_model_and_an_unknown_id_are_named(tmp_path: Path) ->
     [
         ({"dtype": "int8"}, "dtype 'int8' is unknown; valid: float32, float16, bfloat16"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"max_length": 3}, "max_length 3"),
+        ({"max_length": 3}, "max_length is 3"),
         ({"device": "no-such-device"}, "cannot be loaded"),
     ],
 )

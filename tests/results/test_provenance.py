@@ -1,13 +1,16 @@
 """Where a result comes from."""
 
 import platform
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from rerank_eval.hardware import describe_hardware
 from rerank_eval.results.provenance import PACKAGES, describe_git, describe_packages, describe_provenance
+from tests.conftest import ROOT
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -43,6 +46,16 @@ def test_every_package_has_a_version_or_none() -> None:
     assert versions["python"] == platform.python_version()
     assert versions["numpy"]
     assert versions["rerank-eval"]
+
+
+def test_every_extra_that_brings_data_or_scores_is_named() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    brought = {
+        re.split(r"[=<>\[]", package)[0]
+        for extra in ("onnx", "bundled", "hf", "irds", "hnsw", "pyserini", "cohere", "anthropic")
+        for package in extras[extra]
+    }
+    assert brought - {"rerank-eval", "httpx2"} <= set(PACKAGES)
 
 
 def test_provenance_is_start_code_packages_machine_and_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
