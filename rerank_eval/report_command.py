@@ -1,7 +1,7 @@
 """`report RESULT...`: result folders -> HTML, PDF, figures and tables."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,9 +11,11 @@ from rerank_eval.errors import printable
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.export import FORMATS, write_report
+from rerank_eval.report.model import Report
 from rerank_eval.results.reading import find_results, read_recorded
 
 _RESULTS = Path("experiments")
+_SHOWN_LEFT_OUT = 5
 
 
 def run_report(arguments: Sequence[str]) -> int:
@@ -40,14 +42,20 @@ def run_report(arguments: Sequence[str]) -> int:
     console.print(printable(report.answer))
     if report.constraint is not None:
         console.print(printable(report.constraint))
-    for dataset in report.datasets:
-        for warning in dataset.warnings:
-            progress.print(
-                f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True, style="yellow"
-            )
+    warnings = [warning for dataset in report.datasets for warning in dataset.warnings]
+    for warning in [*warnings, *_warn_of_left_out(report)]:
+        progress.print(f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True, style="yellow")
     for path in written:
         console.print(f"report: {path}")
     return 0
+
+
+def _warn_of_left_out(report: Report) -> Iterator[str]:
+    """Yield what has no mean over datasets, and why."""
+    told = [f"{one.label} ({one.reason})" for one in report.not_averaged]
+    if told:
+        more = f"; and {len(told) - _SHOWN_LEFT_OUT} more, in the report" if len(told) > _SHOWN_LEFT_OUT else ""
+        yield f"not in the means over datasets: {'; '.join(told[:_SHOWN_LEFT_OUT])}{more}"
 
 
 def _find_all(paths: Sequence[Path]) -> list[Path]:

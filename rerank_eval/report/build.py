@@ -19,9 +19,9 @@ from rerank_eval.report.decision import (
     usd_of,
 )
 from rerank_eval.report.describe import describe_run, drop_unknown, has_total_latency, make_point, warn
-from rerank_eval.report.labels import label_retriever, label_system
+from rerank_eval.report.labels import SystemName, name_systems
 from rerank_eval.report.model import DatasetReport, Knee, Place, Report, Series
-from rerank_eval.report.overview import average_over_datasets, cross_first_stages
+from rerank_eval.report.overview import average_over_datasets, cross_first_stages, list_not_averaged
 from rerank_eval.report.selections import point_at
 from rerank_eval.results.comparability import check_reportable
 from rerank_eval.results.experiment import SystemResult
@@ -42,9 +42,11 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
     results = sorted(
         results, key=lambda result: (result.dataset["name"], result.provenance["started"], str(result.path))
     )
-    by_dataset: dict[str, list[RecordedResult]] = {}
+    names = iter(name_systems(results))
+    by_dataset: dict[str, list[_Source]] = {}
     for result in results:
-        by_dataset.setdefault(str(result.dataset["name"]), []).append(result)
+        own_names = [next(names) for _ in result.systems]
+        by_dataset.setdefault(str(result.dataset["name"]), []).append(_Source(result, own_names))
     drafts = [_Draft(found) for found in by_dataset.values()]
     comparisons = [(draft, key, column) for draft in drafts for key, column in draft.comparisons.items()]
     differences = compare_family([column for _, _, column in comparisons], seed)
@@ -67,6 +69,7 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
         num_comparisons=sum(has_difference(column.numbers) for _, _, column in comparisons),
         datasets=datasets,
         macro=average_over_datasets(datasets, measures),
+        not_averaged=list_not_averaged(datasets),
         runs=[describe_run(result) for result in results],
         made=max(str(result.provenance["started"]) for result in results),
     )
@@ -80,11 +83,18 @@ class _Key(NamedTuple):
     with_best: bool
 
 
+class _Source(NamedTuple):
+    """A result with the name of each of its systems."""
+
+    result: RecordedResult
+    names: Sequence[SystemName]
+
+
 class _Draft:
     """One dataset's results with the comparisons that they need."""
 
-    def __init__(self, results: Sequence[RecordedResult]) -> None:
-        self.results = results
+    def __init__(self, sources: Sequence[_Source]) -> None:
+        self.results = results = [source.result for source in sources]
         self.series: list[Series] = []
         self.comparisons: dict[_Key, Column] = {}
         self._sources: list[tuple[RecordedResult, SystemResult]] = []
@@ -93,12 +103,12 @@ class _Draft:
         self._total: Literal["total_latency", "latency"] = (
             "total_latency" if any(has_total_latency(result) for result in results) else "latency"
         )
-        for result in results:
-            for system in result.systems:
+        for result, names in sources:
+            for system, name in zip(result.systems, names, strict=True):
                 kept, dropped = drop_unknown(system, result.measures)
                 self._warnings += dropped
                 if kept is not None:
-                    self._add(result, kept)
+                    self._add(result, kept, name)
         if not self.series:
             raise NotEvaluableError(
                 f"no system has a value at any depth in {results[0].path}; there is nothing to report"
@@ -143,7 +153,7 @@ class _Draft:
             part_of=None if (part_of := result.dataset.get("part_of")) is None else str(part_of),
         )
 
-    def _add(self, result: RecordedResult, system: SystemResult) -> None:
+    def _add(self, result: RecordedResult, system: SystemResult, name: SystemName) -> None:
         index = len(self.series)
         if system.saw_judgments:
             self._bounds.add(index)
@@ -151,9 +161,13 @@ class _Draft:
         self.series.append(
             Series(
                 index=index,
-                label=label_system(result, system, self.results),
+                label=name.label,
+                whole_label=name.whole,
                 system=system.name,
-                retriever=label_retriever(result, self.results),
+                reranker=name.reranker.label,
+                reranker_key=name.reranker.key,
+                retriever=name.retriever.label,
+                retriever_key=name.retriever.key,
                 started=str(result.provenance["started"]),
                 hardware=result.hardware,
                 first_stage=make_point(result, system, system.depths[0], self._total),

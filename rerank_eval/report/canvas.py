@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from rerank_eval.errors import MissingExtraError
-from rerank_eval.report.formats import shorten
+from rerank_eval.report.formats import shorten_names
 from rerank_eval.report.model import Series
 
 if TYPE_CHECKING:
@@ -144,11 +144,12 @@ def add_legend(figure: "Figure", series: Sequence[Series], others: Sequence["Art
     """Draw the legend below the panels: the systems, then `others`, artists with labels; return the whole names by id."""
     from matplotlib.lines import Line2D
 
+    short = shorten_names([one.label for one in series], _LABEL_WIDTH)
     handles: list[Artist] = []
     for one in series:
         cue = cue_of(one.index)
         handles.append(Line2D([], [], color=cue.colour, marker=cue.marker, linestyle=cue.linestyle, markersize=5))
-    labels = [shorten(one.label, _LABEL_WIDTH) for one in series] + [str(other.get_label()) for other in others]
+    labels = [short[one.label] for one in series] + [str(other.get_label()) for other in others]
     legend = figure.legend(
         [*handles, *others],
         labels,

@@ -18,7 +18,7 @@ from rerank_eval.report.canvas import (
     report_style,
     set_score_limits,
 )
-from rerank_eval.report.formats import format_difference, format_interval, format_p, format_score, shorten
+from rerank_eval.report.formats import format_difference, format_interval, format_p, format_score, shorten_names
 from rerank_eval.report.model import DatasetReport, Point, Series
 from rerank_eval.report.plot_words import describe_differences, describe_losses
 from rerank_eval.report.selections import is_significant, make_name
@@ -85,6 +85,7 @@ def draw_losses(dataset: DatasetReport, measure: str) -> Plot | None:
     marks: dict[str, Sequence[str]] = {}
     num_columns = min(_NUM_COLUMNS, len(systems))
     num_rows = -(-len(systems) // num_columns)
+    short = shorten_names([series.label for series in systems], 28)
     with report_style():
         height = max(0.7, 0.21 * len(depths) + 0.2)
         figure, panels = make_panels(num_rows, num_columns, height, len(LOSS_PARTS))
@@ -101,7 +102,7 @@ def draw_losses(dataset: DatasetReport, measure: str) -> Plot | None:
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"] if has_axis else [""] * 5, fontsize=8)
             if has_axis:
                 axes.set_xlabel(measure, fontsize=8.5)
-            title = axes.set_title(shorten(series.label, 28), fontsize=8.5, loc="left", pad=3)
+            title = axes.set_title(short[series.label], fontsize=8.5, loc="left", pad=3)
             title.set_gid(f"s{series.index}.title")
             marks[f"s{series.index}.title"] = [series.label]
             if number % num_columns == 0:

@@ -1,6 +1,6 @@
 """How a report writes its numbers: with a fixed number of digits, and "n/a" where a value is unknown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rerank_eval.paired import Difference
 from rerank_eval.report.model import Estimate, Milliseconds
@@ -71,6 +71,31 @@ def shorten(text: str, width: int) -> str:
         if used > width:
             return line[: max(1, end - 1)].rstrip() + "…"
     return line
+
+
+def shorten_name(text: str, width: int) -> str:
+    """Return `text` like `shorten`, but with its end: names of one kind often differ only there."""
+    line = shorten(text, 10 * len(text) + 20)
+    if shorten(line, width) == line:
+        return line
+    head, tail = (shorten(part, width // 2).removesuffix("…") for part in (line, line[::-1]))
+    return f"{head}…{tail[::-1]}"
+
+
+def shorten_names(names: Iterable[str], width: int) -> dict[str, str]:
+    """Return name -> the name at most about `width` wide, a number added where two would look the same."""
+    short: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in dict.fromkeys(names):
+        candidate = cut = shorten_name(name, width)
+        number = 1
+        while candidate in taken:
+            number += 1
+            ending = f" ({number})"
+            candidate = cut[: width - len(ending)] + ending
+        taken.add(candidate)
+        short[name] = candidate
+    return short
 
 
 def _three_digits(value: float) -> str:

@@ -19,6 +19,7 @@ from rerank_eval.report.html_tables import (
     make_loss_table,
     make_macro_table,
     make_matrix_table,
+    make_not_averaged_table,
     make_quality_table,
 )
 from rerank_eval.report.model import DatasetReport, Report
@@ -184,6 +185,7 @@ def _render(
         ],
         systems=_list_systems(report, labels),
         macro=make_macro_table(report, labels),
+        not_averaged=make_not_averaged_table(report, labels),
         left_out=_say_left_out(report, extent),
         shown_figures=extent.figures,
         style=Markup(style),

@@ -15,7 +15,9 @@ from rerank_eval.report.html_cells import (
 )
 from rerank_eval.report.model import DatasetReport, Point, Report
 from rerank_eval.report.overview import count_collections
+from rerank_eval.report.reading_tables import shorten_first_stages
 from rerank_eval.report.selections import distinct_first_stages
+from rerank_eval.report.tables import NOT_AVERAGED
 
 _NOTABLE_SHARE = 0.005
 _WELL_JUDGED = 0.995
@@ -245,11 +247,18 @@ def make_macro_table(report: Report, labels: Mapping[str, str]) -> TableView:
     )
 
 
+def make_not_averaged_table(report: Report, labels: Mapping[str, str]) -> TableView:
+    """Return what has no mean over datasets, and why."""
+    rows = [Row(None, labels[one.label], one.label, [Cell(one.reason, is_number=False)]) for one in report.not_averaged]
+    headings = [Heading("System", is_number=False), Heading("Why", is_number=False)]
+    return TableView(NOT_AVERAGED, headings, rows)
+
+
 def list_places(dataset: DatasetReport, labels: Mapping[str, str]) -> Iterator[Place]:
     """Yield each first stage once, then every system at every depth."""
+    names = shorten_first_stages(dataset)
     for one in distinct_first_stages(dataset.series):
-        name = f"{one.retriever} (first stage)"
-        yield Place(None, name if len(name) <= 48 else f"{name[:47]}…", name, one.first_stage)
+        yield Place(None, names[one.retriever], f"{one.retriever} (first stage)", one.first_stage)
     for number, series in enumerate(dataset.series):
         for point in series.points:
             yield Place(number, labels[series.label], series.label, point)

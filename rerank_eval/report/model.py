@@ -91,12 +91,21 @@ class Knee(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """One system of one run: a reranker over a first stage. `label` is unique in the report; `index` picks colour and marker."""
+    """One system of one run: a reranker over a first stage; `index` picks colour and marker.
+
+    `label` is unique in the dataset, and the same system has it on other datasets; `whole_label` has every value uncut. `reranker` and
+    `retriever` are names with the settings that differ between those of one name; `reranker_key` and `retriever_key` are equal only
+    where name and settings are.
+    """
 
     index: int
     label: str
+    whole_label: str
     system: str
+    reranker: str
+    reranker_key: str
     retriever: str
+    retriever_key: str
     started: str
     hardware: str
     first_stage: Point
@@ -180,6 +189,13 @@ class MacroRow(NamedTuple):
     means: Mapping[str, float]
 
 
+class NotAveraged(NamedTuple):
+    """What has no mean over datasets, a first stage or a system over one, and why."""
+
+    label: str
+    reason: str
+
+
 class RunDescription(NamedTuple):
     """Where one result comes from, as (name, value) lines: time, commit, packages, hardware, command, settings."""
 
@@ -198,5 +214,6 @@ class Report:
     num_comparisons: int
     datasets: Sequence[DatasetReport]
     macro: Sequence[MacroRow]
+    not_averaged: Sequence[NotAveraged]
     runs: Sequence[RunDescription]
     made: str

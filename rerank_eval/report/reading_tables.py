@@ -5,12 +5,21 @@ from typing import NamedTuple
 
 from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_signed
 from rerank_eval.report.context_tables import make_context_table
-from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
+from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten, shorten_names
 from rerank_eval.report.labelled_places import LabelledPlace
 from rerank_eval.report.model import DatasetReport, Place, Point, Report
 from rerank_eval.report.overview import count_collections
 from rerank_eval.report.reliability_tables import make_reliability_table, make_stability_table
-from rerank_eval.report.tables import Row, Table, is_on_front, loss_row, make_table, name_datasets, unique_file_name
+from rerank_eval.report.tables import (
+    NOT_AVERAGED,
+    Row,
+    Table,
+    is_on_front,
+    loss_row,
+    make_table,
+    name_datasets,
+    unique_file_name,
+)
 
 _LONGEST_LABEL = 48
 _LONGEST_QUERY = 120
@@ -41,7 +50,7 @@ def make_reading_tables(report: Report) -> Sequence[ReadingTables]:
 
 def list_reading_tables(report: Report) -> Sequence[Table]:
     """Return every short table that has a row, the means over datasets and the systems' whole names included."""
-    tables = [make_macro(report), make_matrix(report)]
+    tables = [make_macro(report), make_not_averaged(report), make_matrix(report)]
     for made in make_reading_tables(report):
         tables += [made.choices, made.knees, *made.qualities, made.costs, *made.answers, *made.losses, made.changes]
     return [table for table in (*tables, make_systems(report)) if len(table.frame)]
@@ -57,6 +66,13 @@ def make_macro(report: Report) -> Table:
     return make_table(
         "macro", f"Means over {count_collections(report.datasets)} datasets, each counting the same", rows
     )
+
+
+def make_not_averaged(report: Report) -> Table:
+    """Return what has no mean over datasets, and why; empty where nothing is left out."""
+    labels = shorten_labels(report)
+    rows: list[Row] = [{"system": labels[one.label], "why": one.reason} for one in report.not_averaged]
+    return make_table("not-averaged", NOT_AVERAGED, rows)
 
 
 def make_matrix(report: Report) -> Table:
@@ -78,11 +94,13 @@ def make_matrix(report: Report) -> Table:
 def make_systems(report: Report) -> Table:
     """Return one row per series: which reranker over which first stage a label stands for, and the label before it was cut."""
     labels = shorten_labels(report)
-    is_any_cut = any(label != short for label, short in labels.items())
+    is_any_cut = any(
+        labels[series.label] != series.whole_label for dataset in report.datasets for series in dataset.series
+    )
     rows: list[Row] = [
         {
             "system": labels[series.label],
-            **({"whole name": series.label} if is_any_cut else {}),
+            **({"whole name": series.whole_label} if is_any_cut else {}),
             "reranker": series.system,
             "first stage": series.retriever,
             "dataset": dataset.name,
@@ -98,16 +116,15 @@ def make_systems(report: Report) -> Table:
 def shorten_labels(report: Report) -> Mapping[str, str]:
     """Return label -> at most 48 characters on one line, a number added where two would look the same."""
     labels = [series.label for dataset in report.datasets for series in dataset.series]
-    short: dict[str, str] = {}
-    for label in dict.fromkeys([*labels, *(row.label for row in report.macro)]):
-        candidate = cut = shorten(label, _LONGEST_LABEL)
-        number = 1
-        while candidate in short.values():
-            number += 1
-            ending = f" ({number})"
-            candidate = cut[: _LONGEST_LABEL - len(ending)] + ending
-        short[label] = candidate
-    return short
+    averaged = [row.label for row in report.macro]
+    return shorten_names([*labels, *averaged, *(one.label for one in report.not_averaged)], _LONGEST_LABEL)
+
+
+def shorten_first_stages(dataset: DatasetReport) -> Mapping[str, str]:
+    """Return the label of each first stage -> what its row is named, e.g. `bm25 (first stage)`, as `shorten_labels` shortens."""
+    retrievers = dict.fromkeys(series.retriever for series in dataset.series)
+    short = shorten_names(retrievers, _LONGEST_LABEL - len(" (first stage)"))
+    return {retriever: f"{short[retriever]} (first stage)" for retriever in retrievers}
 
 
 def _dataset_tables(
@@ -175,9 +192,11 @@ def _first_stages(dataset: DatasetReport) -> Iterator[LabelledPlace]:
     """Yield the first stage of each run once, not once per reranker; its start tells apart those of several runs."""
     runs = {(series.retriever, series.started): series for series in dataset.series}
     retrievers = [retriever for retriever, _ in runs]
+    names = shorten_first_stages(dataset)
     for (retriever, started), series in runs.items():
-        name = shorten(retriever, _LONGEST_LABEL - 35)
-        label = f"{name} (first stage)" if retrievers.count(retriever) == 1 else f"{name} (first stage, {started})"
+        label = names[retriever]
+        if retrievers.count(retriever) > 1:
+            label = f"{label.removesuffix(')')}, {started})"
         yield LabelledPlace(label, series, series.first_stage)
 
 

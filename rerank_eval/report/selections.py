@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rerank_eval.report.formats import UNKNOWN, format_interval, format_score, shorten
+from rerank_eval.report.formats import UNKNOWN, format_interval, format_score, shorten_name
 from rerank_eval.report.model import DatasetReport, Place, Point, Series
 
 SMALLEST = 1e-4  # a log axis has no zero
@@ -22,12 +22,16 @@ def point_at(series: Sequence[Series], place: Place) -> Point:
 def name_place(dataset: DatasetReport, place: Place) -> str:
     """Return a place in words."""
     series = dataset.series[place.series]
-    return f"{name_series(series)} at depth {place.depth}" if place.depth else f"{shorten(series.retriever, 48)} alone"
+    return (
+        f"{name_series(series)} at depth {place.depth}"
+        if place.depth
+        else f"{shorten_name(series.retriever, 48)} alone"
+    )
 
 
 def name_series(series: Series) -> str:
     """Return the label of a series, shortened for a sentence."""
-    return shorten(series.label, 48)
+    return shorten_name(series.label, 48)
 
 
 def distinct_first_stages(series: Sequence[Series]) -> list[Series]:

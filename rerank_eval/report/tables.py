@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PARTS = 10
 
+NOT_AVERAGED = "Not in the means over datasets: what not all of them have under the same name with the same settings"
+
 Value = str | int | float | None
 Row = dict[str, Value]
 
@@ -75,7 +77,7 @@ def make_table(name: str, title: str, rows: Sequence[Row], numbers: Iterable[str
 
 
 def make_tables(report: Report) -> Sequence[Table]:
-    """Return the tables with every value: per dataset results, knees, Pareto fronts, losses, answers and changes; and the macro means.
+    """Return the tables with every value: per dataset results, knees, Pareto fronts, losses, answers and changes; the macro means.
 
     Raises:
         MissingExtraError: pandas is not installed.
@@ -88,6 +90,8 @@ def make_tables(report: Report) -> Sequence[Table]:
     tables.append(
         make_table("macro", f"Means over {count_collections(report.datasets)} datasets, each counting the same", macro)
     )
+    left_out: list[Row] = [{"system": one.label, "why": one.reason} for one in report.not_averaged]
+    tables.append(make_table("not-averaged", NOT_AVERAGED, left_out))
     return [table for table in tables if len(table.frame)]
 
 

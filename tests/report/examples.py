@@ -60,6 +60,7 @@ def make_report(
         macro=[MacroRow(label, depth, dict.fromkeys(measures, 0.5)) for label in labels for depth in depths]
         if num_datasets > 1
         else [],
+        not_averaged=[],
         runs=[
             RunDescription(
                 "data0, 2026-11-22T20:00:00Z", [("command", "python -m rerank_eval"), ("processor", "a CPU")]
@@ -125,8 +126,12 @@ def _make_dataset(
             Series(
                 index=index,
                 label=label,
+                whole_label=label,
                 system=label,
+                reranker=label,
+                reranker_key=label,
                 retriever="bm25",
+                retriever_key="bm25",
                 started="2026-11-22T20:00:00Z",
                 hardware="0f" if same_hardware or index % 2 == 0 else "a1",
                 first_stage=_make_point(0, 0.0, 0.2, measures, draw, None, False),
