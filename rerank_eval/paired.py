@@ -66,6 +66,12 @@ class Difference(NamedTuple):
         return self.p <= ALPHA and excludes_0
 
 
+def format_signed(difference: float, decimals: int) -> str:
+    """Return a difference with its sign; what rounds to zero has none."""
+    written = f"{difference:+.{decimals}f}"
+    return written[1:] if float(written) == 0 else written
+
+
 def find_intervals(columns: Sequence[Column], seed: int) -> list[Interval | None]:
     """Return the interval of each column's mean, None without a query; columns over the same queries share their resamples."""
     found: list[Interval | None] = [None] * len(columns)

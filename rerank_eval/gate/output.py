@@ -17,6 +17,7 @@ from rich.table import Table
 from rerank_eval.errors import printable
 from rerank_eval.gate.compare import Comparison, LatencyRow, QualityRow
 from rerank_eval.gate.verdicts import Verdict
+from rerank_eval.paired import format_signed
 from rerank_eval.results.experiment import FORMAT_VERSION
 
 MARKDOWN_BYTES = 200 * 1024
@@ -145,7 +146,7 @@ def _lines(comparison: Comparison) -> Iterator[_Line]:
 
 def _quality_line(row: QualityRow) -> _Line:
     verdict, difference = row.judgement
-    interval = "" if difference.low is None else f" [{difference.low:+.4f}, {difference.high:+.4f}]"
+    bounds = ", ".join(format_signed(bound, 4) for bound in (difference.low, difference.high) if bound is not None)
     return _Line(
         verdict=verdict,
         system=printable(row.cell.system),
@@ -153,7 +154,7 @@ def _quality_line(row: QualityRow) -> _Line:
         measure=printable(row.cell.measure),
         baseline=f"{row.baseline:.4f}",
         candidate=f"{row.candidate:.4f}",
-        change=f"{difference.mean:+.4f}{interval}",
+        change=format_signed(difference.mean, 4) + (f" [{bounds}]" if bounds else ""),
         p=f"{difference.p:.4f}",
         detectable="n/a" if difference.detectable is None else f"{difference.detectable:.4f}",
     )

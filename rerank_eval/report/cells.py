@@ -1,6 +1,6 @@
 """Values with their intervals in one cell, as the tables of PDF, Markdown and LaTeX have them: four decimals."""
 
-from rerank_eval.paired import Difference
+from rerank_eval.paired import Difference, format_signed
 from rerank_eval.report.formats import UNKNOWN, format_latency_interval, format_milliseconds
 from rerank_eval.report.model import Estimate, Milliseconds
 
@@ -9,7 +9,7 @@ def show(value: str | int | float | None) -> str:
     """Return a value for a reader: a fraction with four decimals, n/a where it is unknown."""
     if value is None:
         return UNKNOWN
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:z.4f}" if isinstance(value, float) else str(value)
 
 
 def show_estimate(estimate: Estimate | None) -> str:
@@ -40,10 +40,7 @@ def show_difference(difference: Difference | None) -> str:
 
 def show_signed(value: float | None) -> str:
     """Return a signed difference; what rounds to zero has no sign."""
-    if value is None:
-        return UNKNOWN
-    written = f"{value:+.4f}"
-    return "0.0000" if float(written) == 0 else written
+    return UNKNOWN if value is None else format_signed(value, 4)
 
 
 def show_p(difference: Difference | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rerank_eval.paired import Difference
+from rerank_eval.paired import Difference, format_signed
 from rerank_eval.report.formats import format_usd
 from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Series
 from rerank_eval.statistics import ALPHA, Interval
@@ -209,7 +209,7 @@ def _gain_over_first_stage(series: Series, point: Point, measure: str) -> str:
     if point.depth == 0:
         return ""
     gain, first_mean = point.to_first_stage[measure], series.first_stage.estimates[measure].mean
-    return f", {gain.mean:+.3f}{_bounds(gain)} to {series.retriever} alone ({first_mean:.3f})"
+    return f", {format_signed(gain.mean, 3)}{_bounds(gain)} to {series.retriever} alone ({first_mean:.3f})"
 
 
 def _helps(point: Point, measure: str) -> bool:
@@ -244,9 +244,13 @@ def _milliseconds(value: float) -> str:
 
 
 def _bounds(found: Difference) -> str:
-    return "" if found.low is None or found.high is None else f" [{found.low:+.3f}, {found.high:+.3f}]"
+    return (
+        ""
+        if found.low is None or found.high is None
+        else f" [{format_signed(found.low, 3)}, {format_signed(found.high, 3)}]"
+    )
 
 
 def _gain(point: Point, measure: str) -> str:
     found = point.to_first_stage.get(measure)
-    return "" if found is None else f", {found.mean:+.3f}{_bounds(found)}"
+    return "" if found is None else f", {format_signed(found.mean, 3)}{_bounds(found)}"

@@ -1,24 +1,24 @@
 """How a report writes its numbers: with a fixed number of digits, and "n/a" where a value is unknown."""
 
+import re
 from collections.abc import Iterable, Sequence
 
-from rerank_eval.paired import Difference
+from rerank_eval.paired import Difference, format_signed
 from rerank_eval.report.model import Estimate, Milliseconds
 
 UNKNOWN = "n/a"
 
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # all but tab and line ends
+
 
 def format_score(value: float | None) -> str:
     """Return a measure's value with three decimals."""
-    return UNKNOWN if value is None else _with_minus(f"{value:.3f}")
+    return UNKNOWN if value is None else _with_minus(f"{value:z.3f}")
 
 
 def format_difference(value: float | None) -> str:
     """Return a signed difference with three decimals; what rounds to zero has no sign."""
-    if value is None:
-        return UNKNOWN
-    written = f"{value:+.3f}"
-    return "0.000" if float(written) == 0 else _with_minus(written)
+    return UNKNOWN if value is None else _with_minus(format_signed(value, 3))
 
 
 def format_interval(value: Estimate | Difference) -> str:
@@ -96,6 +96,11 @@ def shorten_names(names: Iterable[str], width: int) -> dict[str, str]:
         taken.add(candidate)
         short[name] = candidate
     return short
+
+
+def without_controls(text: str) -> str:
+    """Return `text` with a replacement character for each that a terminal may act upon, or that no file can hold as text."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _three_digits(value: float) -> str:

@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rerank_eval.errors import MissingExtraError
 from rerank_eval.report.drawings import Drawing, draw_report
+from rerank_eval.report.formats import without_controls
 from rerank_eval.report.html_changes import ChangeView, make_changes
 from rerank_eval.report.html_context import make_chain_table, make_context_table
 from rerank_eval.report.html_reliability import make_reliability_table, make_stability_table
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 2_000_000
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # what HTML or UTF-8 has no place for
 
 
 class Extent(NamedTuple):
@@ -194,7 +193,7 @@ def _render(
         script_hash=_hash(script),
         markup=Markup,
     )
-    return _NO_TEXT.sub("�", page)
+    return without_controls(page)
 
 
 def _view_dataset(

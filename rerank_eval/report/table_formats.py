@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from rerank_eval.report.cells import show
+from rerank_eval.report.formats import without_controls
 from rerank_eval.report.tables import Table, Value
 
 _LONG_TABLE = 30  # rows; a longer one is broken over pages in LaTeX
@@ -53,12 +54,12 @@ def to_latex(table: Table) -> str:
 def _disarmed(value: Value) -> Value:
     if not isinstance(value, str):
         return value
-    text = "\n".join(value.splitlines())  # csv leaves a bare carriage return unquoted
+    text = without_controls("\n".join(value.splitlines()))  # csv leaves a bare carriage return unquoted
     return f"'{text}" if re.match(r"\s*[=+\-@＝＋－＠]|[\t\n]", text) else text  # noqa: RUF001 # full width counts too
 
 
 def _escape_markdown(text: str) -> str:
-    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = without_controls(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"(?<![\w])@", "&#64;", line)  # no mention of a user
     return re.sub(r"([\\`*_{}\[\]|~$#])", r"\\\1", line.replace("&#64;", "\0")).replace("\0", "&#64;")
 

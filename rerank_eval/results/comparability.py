@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rerank_eval.errors import DataError, NotComparableError, NotEvaluableError, nearest, shortened
+from rerank_eval.results.flat_settings import find_differing, flatten
 from rerank_eval.results.recorded import Cell, RecordedResult
+
+_SHOWN_SETTINGS = 5
 
 
 class Pair(NamedTuple):
@@ -136,6 +139,7 @@ def note_changes(baseline: RecordedResult, candidate: RecordedResult, pairs: Seq
     if stages[0] != stages[1]:
         before, after = (f"{shortened(str(name))} ({str(digest)[:8]})" for name, digest in stages)
         notes.append(f"the first stage is another one: {before} in the baseline, {after} in the candidate")
+    notes += _note_other_systems(baseline, candidate)
     depths = {system.name: {depth.depth for depth in system.depths} for system in baseline.systems}
     for system in candidate.systems:
         if system.name not in depths:
@@ -154,6 +158,26 @@ def note_changes(baseline: RecordedResult, candidate: RecordedResult, pairs: Seq
                 f"{only_after} only in the candidate"
             )
     return list(dict.fromkeys(notes))
+
+
+def _note_other_systems(baseline: RecordedResult, candidate: RecordedResult) -> Iterator[str]:
+    """Yield which systems of one name are not the same in both; a baseline file has no settings, only their fingerprint."""
+    found = {system.name: system for system in candidate.systems}
+    for before in baseline.systems:
+        after, name = found[before.name], shortened(before.name)
+        configs = [flatten(system.config) for system in (before, after)]
+        if differing := find_differing(configs) if all(configs) else []:
+            told = [
+                f"{setting} is {' in the baseline, '.join(shortened(str(config.get(setting))) for config in configs)} in the candidate"
+                for setting in differing[:_SHOWN_SETTINGS]
+            ]
+            more = f"; {len(differing) - len(told)} more differ" if len(differing) > len(told) else ""
+            yield f"{name} has other settings: {'; '.join(told)}{more}"
+        elif before.fingerprint and after.fingerprint and before.fingerprint != after.fingerprint:
+            yield (
+                f"{name} is another one: its settings, model or code differ (fingerprint {before.fingerprint[:8]} in the baseline, "
+                f"{after.fingerprint[:8]} in the candidate)"
+            )
 
 
 def check_reportable(results: Sequence[RecordedResult]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from rerank_eval.paired import format_signed
 from rerank_eval.results.depth_results import MeasureResult
 
 _PADDING = 2
@@ -47,8 +48,8 @@ def show_difference(measure: MeasureResult) -> str:
     if found is None or found["mean"] is None:
         return ""
     if found["low"] is None or found["high"] is None:
-        return f"{found['mean']:+.4f}"
-    return f"{found['mean']:+.4f} [{found['low']:+.3f},{found['high']:+.3f}]"
+        return format_signed(found["mean"], 4)
+    return f"{format_signed(found['mean'], 4)} [{format_signed(found['low'], 3)},{format_signed(found['high'], 3)}]"
 
 
 def show_number(value: float | None) -> str:
@@ -57,7 +58,7 @@ def show_number(value: float | None) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    return f"{value:z.3f}".removeprefix("0")
 
 
 def show_milliseconds(value: object) -> str:

@@ -73,6 +73,42 @@ def test_min_effect_is_what_a_drop_must_exceed(result: RecordedResult) -> None:
     assert compare(result, dropped, min_effect=0.091).exit_code == 0
 
 
+def with_settings(result: RecordedResult, config: dict[str, Any], fingerprint: str | None) -> RecordedResult:
+    systems = [replace(system, config=config, fingerprint=fingerprint) for system in result.systems]
+    return replace(result, systems=systems)
+
+
+def test_a_system_of_the_same_name_with_other_settings_is_noted(result: RecordedResult) -> None:
+    """Guards a verdict on a model cut at 8 tokens that did not say so."""
+    before = with_settings(result, {"model": {"max_length": 512, "dtype": "auto"}}, "a" * 64)
+    after = with_settings(result, {"model": {"max_length": 8, "dtype": "auto"}}, "b" * 64)
+    comparison = compare(before, after)
+    assert comparison.notes == [
+        "informed has other settings: model.max_length is 512 in the baseline, 8 in the candidate"
+    ]
+    assert comparison.exit_code == 0
+
+
+@pytest.mark.parametrize(("config"), [{}, {"max_length": 8}])
+def test_a_system_that_is_another_behind_its_name_is_noted(result: RecordedResult, config: dict[str, Any]) -> None:
+    """A baseline file has no settings, only the fingerprint."""
+    comparison = compare(with_settings(result, {}, "a" * 64), with_settings(result, config, "b" * 64))
+    assert comparison.notes == [
+        "informed is another one: its settings, model or code differ (fingerprint aaaaaaaa in the baseline, bbbbbbbb in the candidate)"
+    ]
+
+
+def test_many_other_settings_are_counted(result: RecordedResult) -> None:
+    configs = ({str(number): number + add for number in range(9)} for add in (0, 1))
+    (note,) = compare(*(with_settings(result, config, None) for config in configs)).notes
+    assert note.count(" in the candidate") == 5
+    assert note.endswith("; 4 more differ")
+
+
+def test_settings_that_are_not_known_are_no_note(result: RecordedResult) -> None:
+    assert compare(with_settings(result, {}, None), with_settings(result, {"seed": 1}, "b" * 64)).notes == []
+
+
 def test_the_worst_verdict_comes_first(result: RecordedResult) -> None:
     cell = Cell("informed", 20, "nDCG@10")
     dropped = with_scores(result, cell, {key: value - 0.2 for key, value in result.scores[cell].items()})

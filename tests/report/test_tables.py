@@ -2,13 +2,15 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from rerank_eval.paired import Difference
-from rerank_eval.report.cells import show, show_difference, show_estimate, show_latency, show_p
+from rerank_eval.report.cells import show, show_difference, show_estimate, show_latency, show_p, show_signed
+from rerank_eval.report.formats import format_score
 from rerank_eval.report.model import Estimate, Milliseconds, Report
 from rerank_eval.report.reading_tables import list_reading_tables, make_reading_tables, shorten_labels
 from rerank_eval.report.table_formats import to_csv, to_latex, to_markdown
@@ -258,6 +260,26 @@ def test_hostile_texts_pass_through_every_table_and_format() -> None:
         assert "<script" not in to_latex(table)
     for table in make_tables(report):
         assert not any(cell.startswith("=") for row in csv.reader(io.StringIO(to_csv(table))) for cell in row)
+
+
+def test_control_characters_do_not_reach_a_terminal() -> None:
+    """Guards a query that colours, or worse, the terminal of who looks at a table."""
+    text = "\x00\x07\x1b[31mred\x1b[0m \x9b2J \x7f done"
+    report = make_report(num_systems=2, depths=(5,), names=(text,), text=text)
+    for written in (
+        *(to_csv(table) for table in make_tables(report)),
+        *(to_markdown(table) for table in list_reading_tables(report)),
+        *(to_latex(table) for table in list_reading_tables(report)),
+    ):
+        assert not [letter for letter in written if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cs")]
+    changes = next(table for table in make_tables(report) if table.name.startswith("changes"))
+    assert f"{3 * chr(0xFFFD)}[31mred" in to_csv(changes)
+
+
+def test_nothing_that_rounds_to_zero_is_negative() -> None:
+    assert show(-0.00001) == "0.0000"
+    assert show_signed(-0.00001) == "0.0000"
+    assert format_score(-0.0001) == "0.000"
 
 
 def test_equal_reports_give_equal_texts() -> None:

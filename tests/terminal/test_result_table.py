@@ -49,6 +49,12 @@ def shown(result: ExperimentResult) -> list[str]:
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
 
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    noise = MeasureResult(0.5, 0.4, 0.6, 5, {"mean": -0.00004, "low": -0.0004, "high": 0.0004})
+    lines = shown(with_depths(DepthResult(10, {"nDCG@10": noise}, 1.0)))
+    assert any("] 0.0000 [0.000,0.000] " in line for line in lines)
+
+
 def with_depths(*depths: DepthResult) -> ExperimentResult:
     return replace(RESULT, systems=[replace(RESULT.systems[0], depths=[FIRST, *depths])])
 
@@ -57,7 +63,7 @@ def test_the_table_has_measures_with_intervals_differences_and_latency() -> None
     lines = shown(RESULT)
     assert lines[0] == "tiny (test): 9 documents, 5 judged queries; first stage [bold]fixed, 10 deep"
     assert "[bold]fixed (first stage) 0 0.5000 [.400,.600] 1.50 12" in lines
-    assert "x 10 0.6000 [.500,.700] +0.1000 [+0.000,+0.200] 2.25 n/a" in lines
+    assert "x 10 0.6000 [.500,.700] +0.1000 [0.000,+0.200] 2.25 n/a" in lines
     assert "(ceiling) 10 0.9000" in lines
 
 
@@ -113,7 +119,7 @@ def test_no_number_is_cut_in_a_narrow_terminal(width: int) -> None:
     print_result(result, console)
     assert isinstance(console.file, io.StringIO)
     words = console.file.getvalue().split()
-    for number in ("[.500,.700]", "+0.1000", "[+0.000,+0.200]", "2.25", "0.9000"):
+    for number in ("[.500,.700]", "+0.1000", "[0.000,+0.200]", "2.25", "0.9000"):
         assert number in words
 
 
