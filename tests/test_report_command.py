@@ -7,6 +7,7 @@ import pytest
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.report_command import run_report
 from tests.conftest import RunPython
+from tests.fakes import Hashed, make_dataset
 from tests.report.results import make_result
 
 
@@ -39,6 +40,22 @@ def test_several_results_are_found_under_a_folder(
     out, _ = capsys.readouterr()
     assert "report: reports/" in out
     assert list((tmp_path / "reports").glob("*/tables/*.csv"))
+
+
+def test_what_has_no_mean_over_datasets_is_said_and_listed(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    systems = [Hashed(f"system{number}") for number in range(4)]
+    other = make_result(tmp_path, systems, make_dataset(20), "other", name="second").path
+    assert run_report([str(folder), str(other), "--format", "md,csv,pdf", "--out", str(tmp_path / "out")]) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "means over datasets" in line]
+    assert warning.startswith("warning: not in the means over datasets: other (first stage) (only on second); ")
+    assert warning.endswith("; and 3 more, in the report")
+    for format_name in ("md", "csv"):
+        listed = (tmp_path / "out" / "tables" / f"not-averaged.{format_name}").read_text()
+        assert "fixed (first stage)" in listed
+        assert "only on second at depth 2, 5" in listed
+    assert not list((tmp_path / "out" / "tables").glob("macro.*"))
 
 
 def test_without_a_result_it_takes_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

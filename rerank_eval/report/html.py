@@ -23,7 +23,7 @@ from rerank_eval.report.html_tables import (
     make_quality_table,
 )
 from rerank_eval.report.model import DatasetReport, Report
-from rerank_eval.report.reading_tables import shorten_labels
+from rerank_eval.report.short_labels import shorten_labels
 from rerank_eval.report.svg import to_inline_svg
 
 if TYPE_CHECKING:

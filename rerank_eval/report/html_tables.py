@@ -15,8 +15,8 @@ from rerank_eval.report.html_cells import (
 )
 from rerank_eval.report.model import DatasetReport, Point, Report
 from rerank_eval.report.overview import count_collections
-from rerank_eval.report.reading_tables import shorten_first_stages
 from rerank_eval.report.selections import distinct_first_stages
+from rerank_eval.report.short_labels import shorten_first_stages
 from rerank_eval.report.tables import NOT_AVERAGED
 
 _NOTABLE_SHARE = 0.005

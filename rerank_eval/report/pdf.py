@@ -12,13 +12,12 @@ from rerank_eval.errors import MissingExtraError
 from rerank_eval.report.canvas import Plot
 from rerank_eval.report.cells import show
 from rerank_eval.report.drawings import Drawing, draw_report
-from rerank_eval.report.formats import shorten, shorten_name
+from rerank_eval.report.formats import shorten, shorten_names
 from rerank_eval.report.model import DatasetReport, Report
 from rerank_eval.report.reading_tables import (
     ReadingTables,
-    make_macro,
     make_matrix,
-    make_not_averaged,
+    make_means,
     make_reading_tables,
     make_systems,
 )
@@ -107,9 +106,7 @@ def _describe(report: Report, drawings: Sequence[Drawing]) -> dict[str, Content]
         "answer": break_text(report.answer),
         "constraint": None if report.constraint is None else break_text(report.constraint),
         "facts": [break_text(line) for line in _state_facts(report)],
-        "macro": _lay_out(make_macro(report)),
-        "not_averaged": _lay_out(make_not_averaged(report)),
-        "matrix": _lay_out(make_matrix(report)),
+        "overview": _lay_out_all(*make_means(report), make_matrix(report)),
         "datasets": [
             _describe_dataset(dataset, report, [drawing for drawing in drawings if drawing.dataset == number], made)
             for number, (dataset, made) in enumerate(zip(report.datasets, tables, strict=True))
@@ -128,7 +125,7 @@ def _describe(report: Report, drawings: Sequence[Drawing]) -> dict[str, Content]
 def _state_facts(report: Report) -> list[str]:
     lines = []
     for dataset in report.datasets:
-        retrievers = ", ".join(dict.fromkeys(shorten_name(series.retriever, 60) for series in dataset.series))
+        retrievers = ", ".join(shorten_names((series.retriever for series in dataset.series), 60).values())
         lines.append(
             f"{shorten(dataset.name, 80)} ({dataset.split}): {dataset.num_documents} documents, {dataset.num_queries} "
             f"{'judged queries' if dataset.is_judged else 'queries without judgments'}; {len(dataset.series)} systems; first stage {retrievers}"

@@ -5,23 +5,23 @@ from typing import NamedTuple
 
 from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_signed
 from rerank_eval.report.context_tables import make_context_table
-from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten, shorten_names
+from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
 from rerank_eval.report.labelled_places import LabelledPlace
 from rerank_eval.report.model import DatasetReport, Place, Point, Report
-from rerank_eval.report.overview import count_collections
 from rerank_eval.report.reliability_tables import make_reliability_table, make_stability_table
+from rerank_eval.report.short_labels import LONGEST_LABEL, shorten_first_stages, shorten_labels
 from rerank_eval.report.tables import (
-    NOT_AVERAGED,
     Row,
     Table,
     is_on_front,
     loss_row,
+    make_macro_table,
+    make_not_averaged_table,
     make_table,
     name_datasets,
     unique_file_name,
 )
 
-_LONGEST_LABEL = 48
 _LONGEST_QUERY = 120
 _MOST_CHANGES = 10  # in each direction; the HTML report has all of them
 
@@ -50,29 +50,16 @@ def make_reading_tables(report: Report) -> Sequence[ReadingTables]:
 
 def list_reading_tables(report: Report) -> Sequence[Table]:
     """Return every short table that has a row, the means over datasets and the systems' whole names included."""
-    tables = [make_macro(report), make_not_averaged(report), make_matrix(report)]
+    tables = [*make_means(report), make_matrix(report)]
     for made in make_reading_tables(report):
         tables += [made.choices, made.knees, *made.qualities, made.costs, *made.answers, *made.losses, made.changes]
     return [table for table in (*tables, make_systems(report)) if len(table.frame)]
 
 
-def make_macro(report: Report) -> Table:
-    """Return the means over datasets; empty where there is one dataset."""
-    labels = shorten_labels(report)
-    rows: list[Row] = [
-        {"system": labels[row.label], "depth": row.depth, **{name: row.means.get(name) for name in report.measures}}
-        for row in report.macro
-    ]
-    return make_table(
-        "macro", f"Means over {count_collections(report.datasets)} datasets, each counting the same", rows
-    )
-
-
-def make_not_averaged(report: Report) -> Table:
-    """Return what has no mean over datasets, and why; empty where nothing is left out."""
-    labels = shorten_labels(report)
-    rows: list[Row] = [{"system": labels[one.label], "why": one.reason} for one in report.not_averaged]
-    return make_table("not-averaged", NOT_AVERAGED, rows)
+def make_means(report: Report) -> Sequence[Table]:
+    """Return the means over datasets, and what has none; both are empty where there is one dataset."""
+    name = shorten_labels(report).__getitem__
+    return make_macro_table(report, name), make_not_averaged_table(report, name)
 
 
 def make_matrix(report: Report) -> Table:
@@ -113,24 +100,10 @@ def make_systems(report: Report) -> Table:
     return make_table("systems", "Systems", rows)
 
 
-def shorten_labels(report: Report) -> Mapping[str, str]:
-    """Return label -> at most 48 characters on one line, a number added where two would look the same."""
-    labels = [series.label for dataset in report.datasets for series in dataset.series]
-    averaged = [row.label for row in report.macro]
-    return shorten_names([*labels, *averaged, *(one.label for one in report.not_averaged)], _LONGEST_LABEL)
-
-
-def shorten_first_stages(dataset: DatasetReport) -> Mapping[str, str]:
-    """Return the label of each first stage -> what its row is named, e.g. `bm25 (first stage)`, as `shorten_labels` shortens."""
-    retrievers = dict.fromkeys(series.retriever for series in dataset.series)
-    short = shorten_names(retrievers, _LONGEST_LABEL - len(" (first stage)"))
-    return {retriever: f"{short[retriever]} (first stage)" for retriever in retrievers}
-
-
 def _dataset_tables(
     dataset: DatasetReport, name: str, measures: Sequence[str], labels: Mapping[str, str]
 ) -> ReadingTables:
-    on = f"on {shorten(dataset.name, _LONGEST_LABEL)}"
+    on = f"on {shorten(dataset.name, LONGEST_LABEL)}"
     places = [*_first_stages(dataset)]
     places += [
         LabelledPlace(labels[series.label], series, point) for series in dataset.series for point in series.points

@@ -1,7 +1,7 @@
 """The tables of a report with every value, a column each: for programs."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
@@ -83,16 +83,24 @@ def make_tables(report: Report) -> Sequence[Table]:
         MissingExtraError: pandas is not installed.
     """
     tables = [table for name, dataset in name_datasets(report) for table in _dataset_tables(name, dataset, report)]
-    macro: list[Row] = [
-        {"system": row.label, "depth": row.depth, **{measure: row.means.get(measure) for measure in report.measures}}
+    tables += [make_macro_table(report), make_not_averaged_table(report)]
+    return [table for table in tables if len(table.frame)]
+
+
+def make_macro_table(report: Report, name: Callable[[str], str] = str) -> Table:
+    """Return the means over datasets, each label as `name` writes it; empty where there is one dataset."""
+    rows: list[Row] = [
+        {"system": name(row.label), "depth": row.depth, **{one: row.means.get(one) for one in report.measures}}
         for row in report.macro
     ]
-    tables.append(
-        make_table("macro", f"Means over {count_collections(report.datasets)} datasets, each counting the same", macro)
-    )
-    left_out: list[Row] = [{"system": one.label, "why": one.reason} for one in report.not_averaged]
-    tables.append(make_table("not-averaged", NOT_AVERAGED, left_out))
-    return [table for table in tables if len(table.frame)]
+    title = f"Means over {count_collections(report.datasets)} datasets, each counting the same"
+    return make_table("macro", title, rows)
+
+
+def make_not_averaged_table(report: Report, name: Callable[[str], str] = str) -> Table:
+    """Return what has no mean over datasets, and why, each label as `name` writes it; empty where nothing is left out."""
+    rows: list[Row] = [{"system": name(one.label), "why": one.reason} for one in report.not_averaged]
+    return make_table("not-averaged", NOT_AVERAGED, rows)
 
 
 def name_datasets(report: Report) -> Sequence[tuple[str, DatasetReport]]:

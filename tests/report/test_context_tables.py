@@ -11,7 +11,8 @@ from rerank_eval.report.html import render_html
 from rerank_eval.report.html_context import make_chain_table, make_context_table
 from rerank_eval.report.model import Report
 from rerank_eval.report.pdf import render_pdf
-from rerank_eval.report.reading_tables import list_reading_tables, shorten_labels
+from rerank_eval.report.reading_tables import list_reading_tables
+from rerank_eval.report.short_labels import shorten_labels
 from rerank_eval.report.tables import make_tables
 from tests.report.examples import HOSTILE, make_report
 

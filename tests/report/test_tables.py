@@ -12,7 +12,8 @@ from rerank_eval.paired import Difference
 from rerank_eval.report.cells import show, show_difference, show_estimate, show_latency, show_p, show_signed
 from rerank_eval.report.formats import format_score
 from rerank_eval.report.model import Estimate, Milliseconds, Report
-from rerank_eval.report.reading_tables import list_reading_tables, make_reading_tables, shorten_labels
+from rerank_eval.report.reading_tables import list_reading_tables, make_reading_tables
+from rerank_eval.report.short_labels import shorten_labels
 from rerank_eval.report.table_formats import to_csv, to_latex, to_markdown
 from rerank_eval.report.tables import Row, Table, make_table, make_tables, unique_file_name
 from tests.report.examples import HOSTILE, HOSTILE_NAMES, MEASURES, make_report
