@@ -181,6 +181,17 @@ def test_without_settings_the_fingerprint_tells_systems_of_one_name_apart(
     assert [row.label for row in report_on(*results).macro] == ["fixed (first stage)"]
 
 
+def test_one_that_saw_the_judgments_is_the_same_on_every_dataset(
+    measured: Mapping[tuple[str, int], RecordedResult],
+) -> None:
+    """Its fingerprint is of one dataset."""
+    results = [
+        replace(result, systems=[replace(result.systems[0], config={}, fingerprint=digest * 64, saw_judgments=True)])
+        for result, digest in ((measured["A", 1], "a"), (measured["B", 1], "b"))
+    ]
+    assert [row.label for row in report_on(*results).macro] == ["fixed (first stage)", "hashed", "hashed"]
+
+
 CHECKPOINTS = [f"/data/models/{'x' * 60}/checkpoint-{steps}" for steps in (1000, 2000)]
 STOPWORDS = [[f"word{number}" for number in range(200)] + [last] for last in ("the", "of")]
 TWO_PLACES = [f"{'a' * 30}{middle}{'b' * 30}" + "c" * 30 for middle in ("1", "2", "3")]
@@ -230,9 +241,10 @@ def test_names_that_cannot_be_told_apart_in_short_have_numbers(
         configured(measured["A", 1], {"value": value}, started=f"2026-01-01T00:00:0{n}Z")
         for n, value in enumerate(values)
     ]
-    labels = labels_of(results)
-    assert len(set(labels)) == 3
-    assert [label for label in labels if label.endswith(("#1", "#2"))] == labels[:2]
+    series = report_on(*results).datasets[0].series
+    for labels in ([one.label for one in series], [one.reranker for one in series]):
+        assert len(set(labels)) == 3
+        assert [label for label in labels if label.endswith(("#1", "#2"))] == labels[:2]
 
 
 def test_runs_of_the_same_settings_are_told_apart_by_their_time(
