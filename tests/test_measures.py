@@ -1,4 +1,4 @@
-"""Measures: which names are valid, which queries count, and one order for all of them (faults.md, rows 3 and 6)."""
+"""Measures: which names are valid, which queries count, and one order for all of them, ties included."""
 
 import math
 from collections.abc import Mapping

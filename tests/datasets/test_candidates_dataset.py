@@ -1,4 +1,4 @@
-"""Recorded candidates as RankLLM writes them (faults.md, rows 5 to 7, 9 and 10)."""
+"""Recorded candidates as RankLLM writes them: empty texts, missing judgments, odd characters, short lists."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Datasets of the hub, as they come (faults.md, rows 1, 2, 5 to 7, 9 and 26)."""
+"""Datasets of the hub, as they come: malformed rows, duplicates, empty texts, missing judgments and documents, scripts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

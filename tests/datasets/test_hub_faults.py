@@ -1,4 +1,4 @@
-"""What the hub refuses, forges or asks for (faults.md, rows 11 to 13, 25 and 26), with the real huggingface_hub."""
+"""What the hub refuses, forges or asks for (waits, keys, paths that lead out, scripts), with the real huggingface_hub."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

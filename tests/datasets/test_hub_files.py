@@ -1,4 +1,4 @@
-"""Downloads and their cache (faults.md, rows 17, 19, 20 and 21), with the real huggingface_hub."""
+"""Downloads and their cache, after kills, on full disks, with two processes and with damage, with the real huggingface_hub."""
 
 import hashlib
 import resource

@@ -1,4 +1,4 @@
-"""Lists of files, and bodies, that are not what they should be (faults.md, rows 11, 12, 20 and 27), with the real huggingface_hub."""
+"""Lists of files, and bodies, that are not what they should be (forged, of the wrong length, slow), with the real huggingface_hub."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""BM25: its scores, and an index that is kept, reused, and never wrong (faults.md, rows 3, 5, 10 and 21)."""
+"""BM25: its scores, and an index that is kept, reused, and never wrong."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""The index of BM25: bm25s's own scores, whatever interrupts its building (faults.md, rows 5, 9, 17 and 19 to 21)."""
+"""The index of BM25: bm25s's own scores, whatever interrupts its building."""
 
 import os
 import random

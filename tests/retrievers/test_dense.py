@@ -1,4 +1,4 @@
-"""Dense: the right documents, and vectors on disk that are kept, gone on with, and never wrong (faults.md, rows 3 to 10, 17 to 22)."""
+"""Dense: the right documents, and vectors on disk that are kept, gone on with, and never wrong."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A recorded first stage (faults.md, rows 1 to 3, 6 and 10)."""
+"""A recorded first stage: malformed lines, duplicates, ties, missing queries, short lists."""
 
 import gzip
 from pathlib import Path
