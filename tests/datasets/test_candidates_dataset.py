@@ -22,9 +22,9 @@ from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import LoadReport, Query, Ranking
 from tests.conftest import RunPython
+from tests.datasets.hub_server import COMMIT, HubServer
 from tests.datasets.rank_llm_files import NEWER, OLDER, QRELS, Make, as_lines, hit, record, texts_of, writer
 from tests.fakes import Hashed
-from tests.hub_server import COMMIT, HubServer
 
 QUICK = Settings(depths=(2,), latency=LatencySettings(queries=0))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.datasets.hub_loading import BEIR, MTEB, NANOBEIR, Loaded, Loader, part
-from tests.hub_server import (
+from tests.datasets.hub_server import (
     COMMIT,
     DOCUMENTS,
     JUDGMENTS,

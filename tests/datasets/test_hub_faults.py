@@ -9,7 +9,7 @@ import pytest
 from rerank_eval.datasets.hub_files import HubRepository
 from rerank_eval.errors import ConfigError
 from tests.datasets.hub_loading import LAYOUTS, MTEB, Loader, assert_is_tiny, settings_with_faults
-from tests.hub_server import COMMIT, Fault, HubServer
+from tests.datasets.hub_server import COMMIT, Fault, HubServer
 
 
 @pytest.fixture(scope="module")

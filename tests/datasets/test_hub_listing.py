@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.hub_loading import LAYOUTS, MTEB, Loader, assert_is_tiny, settings_with_faults
-from tests.hub_server import COMMIT, Fault, HubServer
+from tests.datasets.hub_server import COMMIT, Fault, HubServer
 
 LIST = "/tree/" + COMMIT
 GOOD = {"type": "file", "path": "a.jsonl", "size": 3, "oid": "0" * 40}
