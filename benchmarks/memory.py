@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from figures import ROOT, Figure, report, shared_data
+from figures import ROOT, Figure, need_collection, report
 
 WORDS_PER_DOCUMENT = 60
 LOAD = """
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Peak memory of a run and of loading a large corpus.")
     parser.add_argument("--documents", type=int, default=1_000_000)
     num_documents = parser.parse_args().documents
-    data = shared_data("trec-dl-2019")
+    data = need_collection("trec-dl-2019")
     with tempfile.TemporaryDirectory() as folder:
         run = run_python(
             *("-m", "rerank_eval", "+experiment=msmarco", "dataset=beir_dir", f"dataset.path={data}"),
