@@ -7,7 +7,7 @@
 
 import argparse
 
-from figures import Figure, report, shared_data
+from figures import Figure, need_collection, report
 
 from rerank_eval import LatencySettings, Settings, evaluate
 from rerank_eval.datasets.beir_dir import load_beir_dir
@@ -43,7 +43,7 @@ def main() -> None:
     model = MiniLM()
     figures = []
     for collection in ("trec-dl-2019", "trec-dl-2020"):
-        folder = shared_data(collection)
+        folder = need_collection(collection)
         result = evaluate(
             load_beir_dir(str(folder), relevance_level=2),
             RunFile(str(folder / "runs" / "bm25.top100.trec")),

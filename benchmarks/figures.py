@@ -1,12 +1,13 @@
-"""The table that every benchmark here prints: figure, measured, limit, verdict; and where the test collections lie."""
+"""The table that every benchmark here prints: figure, measured, limit, verdict; and the collections that some need."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
+from data_folder import MissingCollectionError, find_collection
+
 ROOT = Path(__file__).parents[1]
-SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 class Figure(NamedTuple):
@@ -32,13 +33,13 @@ class Figure(NamedTuple):
         return self.name, f"{self.measured:.3f} {self.unit}", limit, verdict
 
 
-def shared_data(collection: str) -> Path:
-    """Return the folder of a collection, or end with a message: it is there only for developers."""
-    folder = SHARED_DATA / collection
-    if not folder.is_dir():
-        print(f"this benchmark needs {folder}, which is not there", file=sys.stderr)
+def need_collection(name: str) -> Path:
+    """Return the folder of a reference collection, or end with exit code 2 and a message that says how to get it."""
+    try:
+        return find_collection(name)
+    except MissingCollectionError as error:
+        print(f"this benchmark needs a reference collection: {error}", file=sys.stderr)
         sys.exit(2)
-    return folder
 
 
 def report(figures: Sequence[Figure]) -> NoReturn:

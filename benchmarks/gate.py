@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from figures import Figure, report, shared_data
+from figures import Figure, need_collection, report
 from numpy.typing import NDArray
 
 from rerank_eval import LatencySettings, Settings, evaluate
@@ -57,7 +57,7 @@ class Population:
 
 def evaluate_dl2019(parent: Path) -> Path:
     """Evaluate both bundled models and return the result folder."""
-    folder = shared_data("trec-dl-2019")
+    folder = need_collection("trec-dl-2019")
     dataset = load_beir_dir(str(folder), relevance_level=2)
     retriever = RunFile(str(folder / "runs" / "bm25.top100.trec"))
     settings = Settings(depths=DEPTHS, measures=MEASURES, latency=LatencySettings(queries=0))

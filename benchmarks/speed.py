@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from contenders import Contender, bare_loop, padded_batch
-from figures import Figure, report, shared_data
+from figures import Figure, need_collection, report
 
 from rerank_eval import LatencySettings, Settings, evaluate
 from rerank_eval.datasets.beir_dir import load_beir_dir
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    folder = shared_data("trec-dl-2019")
+    folder = need_collection("trec-dl-2019")
     dataset = first_queries(load_beir_dir(str(folder), relevance_level=2), arguments.queries)
     retriever = RunFile(str(folder / "runs" / "bm25.top100.trec"))
     threads = os.cpu_count() or 1

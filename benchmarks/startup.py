@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import ROOT, Figure, report, shared_data
+from figures import ROOT, Figure, need_collection, report
 
 
 def time_process(*arguments: str) -> float:
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How long a user waits before the work begins.")
     parser.add_argument("--processes", type=int, default=5)
     processes = parser.parse_args().processes
-    data = shared_data("trec-dl-2019")
+    data = need_collection("trec-dl-2019")
     with tempfile.TemporaryDirectory() as folder:
         run = (
             *("-m", "rerank_eval", "+experiment=msmarco", "dataset=beir_dir", f"dataset.path={data}"),

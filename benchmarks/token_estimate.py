@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from figures import ROOT, Figure, report, shared_data
+from figures import ROOT, Figure, need_collection, report
 from tokenizers import Tokenizer
 
 from rerank_eval.calls.token_estimate import estimate_tokens
@@ -43,7 +43,7 @@ def main() -> None:
     files = [bundled_model("reranker_en") / "tokenizer.json", *parser.parse_args().tokenizer]
     collections: Mapping[str, Sequence[str]] = {
         "helpdesk": texts(load_helpdesk()),
-        **{name: texts(load_beir_dir(str(shared_data(name)))) for name in ("trec-dl-2019", "vaswani")},
+        **{name: texts(load_beir_dir(str(need_collection(name)))) for name in ("trec-dl-2019", "vaswani")},
         "source code": [path.read_text(encoding="utf-8") for path in sorted((ROOT / "rerank_eval").rglob("*.py"))],
         **{name: [text] for name, text in ARTICLE_1.items()},
     }

@@ -17,8 +17,8 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Corpus:
     """Documents in the order they were given; texts lie in an unnamed temporary file that is mapped into memory.
 
-    One million documents need about 200 MB of memory for the ids, whatever the length of the texts, and the size of the texts on the
-    disk for temporary files ($TMPDIR).
+    Memory is needed for the ids alone, about 140 MB per million documents (benchmarks/memory.py), and on the disk for temporary files
+    ($TMPDIR) the size of the texts.
     Reading is safe from several threads.
     """
 

@@ -11,9 +11,10 @@ Outcome = TypeVar("Outcome")
 def work_in_threads(
     work: Callable[[Item], Outcome], items: Iterable[Item], concurrency: int, stop: Callable[[], None] | None = None
 ) -> Iterator[tuple[Item, Outcome]]:
-    """Yield each item with what `work` makes of it, as they are finished; what is in flight at the first error is still yielded.
+    """Yield each item with what `work` makes of it, as they are finished, up to `concurrency` at a time.
 
-    `stop` is called on an error or an interrupt, to end what the other threads wait for.
+    An error ends nothing by itself: every other item is worked on and yielded first, since its answer may be kept already. Where the
+    caller leaves early, as at an interrupt, nothing more is begun. `stop` is called in both cases, to end what threads still wait for.
 
     Raises:
         BaseException: the first that `work` raised, at the end.
@@ -29,8 +30,9 @@ def work_in_threads(
         if ended_by is not None:
             raise ended_by
     except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)  # first, or a thread that `stop` frees would begin another
         if stop is not None:
             stop()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()

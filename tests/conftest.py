@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.data_folder import MissingCollectionError, find_collection
 from tests.wordpieces import save_wordpieces
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, which happens late and once
@@ -21,7 +22,6 @@ os.environ.setdefault(
 )  # read by torch; the models are tiny, and there is a worker for each processor
 
 ROOT = Path(__file__).parents[1]
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_collection_finish() -> None:
@@ -30,11 +30,20 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000)
 
 
+FindCollection = Callable[[str], Path]
+
+
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the test collections in ../shared/data are only there for developers")
-    return SHARED_DATA
+def collection() -> FindCollection:
+    """The folder of a reference collection by its name; where it is missing, the test is skipped."""
+
+    def find(name: str) -> Path:
+        try:
+            return find_collection(name)
+        except MissingCollectionError as missing:
+            pytest.skip(str(missing))
+
+    return find
 
 
 @pytest.fixture(autouse=True)

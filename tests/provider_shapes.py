@@ -64,4 +64,8 @@ _SHAPES: Mapping[str, Callable[[Body], Any]] = {
 
 def shape_of(choice: str) -> Callable[[Body], Any]:
     """How the provider of a choice in conf/reranker answers; a new provider must be added here."""
-    return _SHAPES[choice] if choice in _SHAPES else _SHAPES[choice.split("_")[0]]
+    shape = _SHAPES.get(choice) or _SHAPES.get(choice.split("_")[0])
+    assert shape, (
+        f"add to _SHAPES in tests/provider_shapes.py how the provider of {choice} answers, by its documentation"
+    )
+    return shape

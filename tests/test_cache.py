@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, are checked, and are built once (faults.md, rows 17 and 19 to 21)."""
+"""Folders that appear whole or not at all, are checked, and are built once."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""From rankings to requests, and from scores back to rankings (faults.md, rows 3, 4 and 10)."""
+"""From rankings to requests, and from scores, also unusable ones, back to rankings."""
 
 import decimal
 import math

@@ -1,4 +1,4 @@
-"""The indexable corpus (faults.md, rows 2, 5 and 9)."""
+"""The indexable corpus: duplicates, empty texts, odd characters."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

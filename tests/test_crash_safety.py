@@ -1,4 +1,4 @@
-"""Real processes that are killed, interrupted, out of disk, or two at a time (faults.md, rows 17 to 20)."""
+"""Real processes that are killed, interrupted, out of disk, or two at a time."""
 
 import json
 import os

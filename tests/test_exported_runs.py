@@ -4,7 +4,6 @@ import gzip
 import io
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from rerank_eval.candidates import rerank
 from rerank_eval.measures import score_run
 from rerank_eval.trec import format_run, read_qrels, read_run
 from rerank_eval.types import Qrels, Ranking, Run
+from tests.conftest import FindCollection
 
 TREC_NAMES = {
     "nDCG@10": "ndcg_cut_10",
@@ -82,8 +82,8 @@ def test_reranked_and_first_stage_runs_with_ties_and_near_ties(
 
 
 @pytest.mark.parametrize("kind", ["first stage", "drawn", "constant", "near ties", "saturated"])
-def test_runs_over_the_candidates_of_trec_dl_2019(shared_data: Path, kind: str) -> None:
-    folder = shared_data / "trec-dl-2019"
+def test_runs_over_the_candidates_of_trec_dl_2019(collection: FindCollection, kind: str) -> None:
+    folder = collection("trec-dl-2019")
     first_stage = read_run(folder / "runs/bm25.top100.trec")
     random = np.random.default_rng(7)
 

@@ -1,4 +1,4 @@
-"""What a store key covers (faults.md, row 22)."""
+"""What a store key covers: everything that can change a score."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The clock, and what is inside it (faults.md, row 31)."""
+"""The clock, which a change of the time of day does not move, and what is inside it."""
 
 import ast
 import re

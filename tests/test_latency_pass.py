@@ -1,4 +1,4 @@
-"""The latency pass of a whole evaluation (faults.md, row 31)."""
+"""The latency pass of a whole evaluation."""
 
 import re
 from collections.abc import Callable

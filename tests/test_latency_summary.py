@@ -1,4 +1,4 @@
-"""From samples to percentiles: nothing that they cannot support (faults.md, row 31)."""
+"""From samples to percentiles: nothing that they cannot support."""
 
 import numpy as np
 import pytest

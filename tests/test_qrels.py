@@ -1,4 +1,4 @@
-"""Judgments from any source, each pair once (faults.md, rows 1 and 2)."""
+"""Judgments from any source, each pair once: malformed lines, and judgments that disagree."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A whole evaluation in memory: what must hold whatever the reranker (style.md, Tests)."""
+"""A whole evaluation in memory: what must hold whatever the reranker."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Settings are valid as soon as they exist; names stay under their folder (faults.md, row 25)."""
+"""Settings are valid as soon as they exist; names stay under their folder."""
 
 from pathlib import Path
 from typing import Any

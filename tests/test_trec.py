@@ -1,4 +1,4 @@
-"""TREC files, read and written (faults.md, rows 1 to 3 and 9)."""
+"""TREC files, read and written: malformed lines, duplicates, and ids byte for byte."""
 
 import gzip
 from pathlib import Path

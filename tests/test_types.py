@@ -1,4 +1,4 @@
-"""What a Ranking and a Dataset guarantee (faults.md, rows 3 and 4)."""
+"""What a Ranking and a Dataset guarantee: one order for ties, no score that is no number."""
 
 import json
 import math

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.answering import DATASET, NUM_QUERIES
+from tests.answers.answering import DATASET, NUM_QUERIES
 from tests.chat_server import claude_answer
 from tests.conftest import ROOT, RunPython
 from tests.fakes import write_beir_folder

@@ -19,7 +19,7 @@ from rerank_eval.results.reading import read_recorded
 from rerank_eval.results.writing import write_result
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings
-from tests.answering import DATASET, NUM_QUERIES, USD, answerer_at, answers_of, contexts_of, settings_for
+from tests.answers.answering import DATASET, NUM_QUERIES, USD, answerer_at, answers_of, contexts_of, settings_for
 from tests.chat_server import claude_answer, read_prompt
 from tests.fakes import FixedRetriever, Hashed
 from tests.fault_server import FaultServer

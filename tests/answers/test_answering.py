@@ -26,7 +26,15 @@ from rerank_eval.results.reading import read_recorded
 from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.terminal.progress import ProgressBars
-from tests.answering import DATASET, NUM_QUERIES, answerer_at, answers_of, contexts_of, settings_for, with_answers
+from tests.answers.answering import (
+    DATASET,
+    NUM_QUERIES,
+    answerer_at,
+    answers_of,
+    contexts_of,
+    settings_for,
+    with_answers,
+)
 from tests.chat_server import claude_answer, claude_message, openai_answer, read_prompt, said
 from tests.fakes import Broken, FixedRetriever, Hashed, HashedList, make_dataset
 from tests.fault_server import Asked, Behaviour, FaultServer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.endpoints import ENDPOINTS, KEY, KEY_ENV, WAYS, Way
+from tests.calls.endpoints import ENDPOINTS, KEY, KEY_ENV, WAYS, Way
 
 
 @pytest.fixture(params=ENDPOINTS)

@@ -3,7 +3,7 @@
 import pytest
 
 from rerank_eval.calls.client import ApiClient
-from tests.endpoints import ENDPOINTS, KEY, KEY_ENV, WAYS
+from tests.calls.endpoints import ENDPOINTS, KEY, KEY_ENV, WAYS
 from tests.fakes import make_request
 
 

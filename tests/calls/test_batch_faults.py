@@ -10,8 +10,8 @@ from rerank_eval.dry_run import estimate_calls
 from rerank_eval.errors import ProviderBusyError, RefusedError
 from rerank_eval.runner import EvaluationStoppedError
 from rerank_eval.store.kept import read_kept, summarise_kept
-from tests.batch_runs import DATASET, NUM, deepest, make, run, settings_for
-from tests.batch_server import BatchServer, Rows, errored, first, is_create, is_fetch, is_look
+from tests.calls.batch_runs import DATASET, NUM, deepest, make, run, settings_for
+from tests.calls.batch_server import BatchServer, Rows, errored, first, is_create, is_fetch, is_look
 from tests.fakes import FixedRetriever
 from tests.fault_server import Asked, Behaviour
 

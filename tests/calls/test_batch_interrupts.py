@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch_server import BatchServer, is_look
+from tests.calls.batch_server import BatchServer, is_look
 from tests.conftest import ROOT
 from tests.fakes import make_dataset, write_beir_folder
 from tests.test_crash_safety import heed_interrupts

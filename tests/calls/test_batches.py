@@ -17,8 +17,8 @@ from rerank_eval.rerankers.setwise import Setwise
 from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.settings import StabilitySettings
-from tests.batch_runs import DATASET, NUM, deepest, make, run, settings_for, usd
-from tests.batch_server import BatchServer, Rows, errored
+from tests.calls.batch_runs import DATASET, NUM, deepest, make, run, settings_for, usd
+from tests.calls.batch_server import BatchServer, Rows, errored
 from tests.chat_server import claude_answer
 from tests.fakes import FixedRetriever, make_request
 from tests.fault_server import GOOD, Asked, Behaviour

@@ -14,8 +14,8 @@ from rerank_eval.calls.prices import Price, Prices, Unit
 from rerank_eval.errors import BudgetError, ProviderBusyError, RefusedError, RerankerError, RunStoppingError
 from rerank_eval.store import Store
 from rerank_eval.store.kept import read_kept
+from tests.calls.endpoints import MODEL, Way
 from tests.clocks import SkippingClock
-from tests.endpoints import MODEL, Way
 from tests.fakes import make_request
 from tests.fault_server import GOOD, Asked, Behaviour, fault_at_random
 

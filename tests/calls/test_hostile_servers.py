@@ -12,7 +12,7 @@ import pytest
 
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.errors import RerankerError
-from tests.endpoints import KEY, Way
+from tests.calls.endpoints import KEY, Way
 from tests.fakes import make_request
 
 Write = Callable[[socket.socket], None]

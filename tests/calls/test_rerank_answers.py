@@ -9,8 +9,8 @@ import pytest
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.errors import RerankerError
 from rerank_eval.store import Store
+from tests.calls.endpoints import KEY, KEY_ENV, WAYS, Way
 from tests.clocks import SkippingClock
-from tests.endpoints import KEY, KEY_ENV, WAYS, Way
 from tests.fakes import make_request
 from tests.fault_server import GOOD, Asked, Behaviour, with_scores
 

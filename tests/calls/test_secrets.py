@@ -22,10 +22,10 @@ from rerank_eval.rerankers.cohere import Cohere
 from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.results.writing import write_result
 from rerank_eval.store import Store
-from tests.batch_runs import NUM, run
-from tests.batch_server import BatchServer, Rows, errored
+from tests.calls.batch_runs import NUM, run
+from tests.calls.batch_server import BatchServer, Rows, errored
+from tests.calls.endpoints import KEY_ENV, WAYS, Way
 from tests.clocks import SkippingClock
-from tests.endpoints import KEY_ENV, WAYS, Way
 from tests.fakes import make_request
 from tests.fault_server import Asked, Behaviour
 

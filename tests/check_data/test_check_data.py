@@ -20,6 +20,7 @@ from rerank_eval.evaluation.losses import find_bounds
 from rerank_eval.protocols import SilentProgress
 from rerank_eval.settings import Settings
 from rerank_eval.types import Dataset, Query
+from tests.conftest import FindCollection
 from tests.fakes import FixedRetriever, Recorder, make_dataset, write_beir_folder
 
 SETTINGS = Settings(depths=(2, 5), measures=("nDCG@10", "R@10"))
@@ -276,8 +277,8 @@ def test_a_dataset_that_cannot_be_loaded_is_named_by_file_and_line(folder: Path)
     assert str(raised.value).startswith(f"{path}:7: not JSON")
 
 
-def test_the_reference_collection_is_described(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = shared_data / "trec-dl-2019"
+def test_the_reference_collection_is_described(collection: FindCollection, capsys: pytest.CaptureFixture[str]) -> None:
+    data = collection("trec-dl-2019")
     run = f"retriever.path={data}/runs/bm25.top100.trec"
     more = ["dataset.relevance_level=2", "retriever=run_file", run, "depths=[10,100]", "measures=[nDCG@10,R@100]"]
     assert run_command("check-data", ["dataset=beir_dir", f"dataset.path={data}", *more]) == 0

@@ -1,4 +1,4 @@
-"""The reference values of ../shared/figures.md, on the collections in ../shared/data."""
+"""Evaluations of the reference collections have the figures of conformance/figures.yaml, and their exported runs rescore to them."""
 
 import gzip
 import json
@@ -18,26 +18,18 @@ from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.results.writing import write_result
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.run_file import RunFile
-from tests.conftest import ROOT, RunPython
+from tests.conftest import ROOT, FindCollection, RunPython
+from tests.reference_figures import figures_of
 
 MEASURES = ("nDCG@10", "RR(rel=2)@10", "AP(rel=2)@100", "R(rel=2)@100")
-MINILM = {
-    2019: {
-        0: (0.5058, 0.7024, 0.2476, 0.4910),
-        10: (0.5512, 0.8341, 0.2650, 0.4910),
-        20: (0.6362, 0.8624, 0.2953, 0.4910),
-        50: (0.6939, 0.8618, 0.3214, 0.4910),
-        100: (0.7226, 0.8845, 0.3537, 0.4910),
-    },
-    2020: {
-        0: (0.4796, 0.6533, 0.2685, 0.5599),
-        10: (0.5152, 0.7299, 0.2979, 0.5599),
-        20: (0.5951, 0.7910, 0.3212, 0.5599),
-        50: (0.6512, 0.8051, 0.3657, 0.5599),
-        100: (0.6706, 0.8299, 0.3970, 0.5599),
-    },
-}
-BGE_SMALL_2019 = (0.6951, 0.8764, 0.3320, 0.4910)
+GROUPS = {2019: "dl19", 2020: "dl20"}
+
+
+def figures_of_minilm(year: int, depth: int) -> dict[str, float]:
+    """Recall at 100 is the first stage's at every depth."""
+    group = GROUPS[year]
+    first_stage = figures_of(f"{group}/bm25")
+    return first_stage | figures_of(f"{group}/bundled", "minilm", depth) if depth else first_stage
 
 
 class Written(NamedTuple):
@@ -61,8 +53,8 @@ def skip_without_vnni() -> None:
         pytest.skip("these figures are of a CPU with AVX-512 VNNI; without it, int8 products can saturate")
 
 
-def evaluate_trec_dl(shared_data: Path, year: int, reranker: Reranker, depth: int, parent: Path) -> Written:
-    folder = shared_data / f"trec-dl-{year}"
+def evaluate_trec_dl(collection: FindCollection, year: int, reranker: Reranker, depth: int, parent: Path) -> Written:
+    folder = collection(f"trec-dl-{year}")
     result = evaluate(
         load_beir_dir(str(folder), relevance_level=2),
         RunFile(str(folder / "runs" / "bm25.top100.trec")),
@@ -70,10 +62,6 @@ def evaluate_trec_dl(shared_data: Path, year: int, reranker: Reranker, depth: in
         Settings(depths=[depth], latency=LatencySettings(queries=0)),
     )
     return Written(write_result(result, parent))
-
-
-def close_to(values: tuple[float, ...], tolerance: float) -> Any:
-    return pytest.approx(dict(zip(MEASURES, values, strict=True)), abs=tolerance)
 
 
 def assert_runs_rescore(written: Written, qrels_path: Path) -> None:
@@ -106,46 +94,46 @@ def assert_runs_rescore(written: Written, qrels_path: Path) -> None:
             assert kept[path.name.removesuffix(".trec.gz"), measure] == pytest.approx(found[measure], abs=1e-6)
 
 
-def test_bm25_run_of_the_track_has_the_published_values(shared_data: Path, tmp_path: Path) -> None:
-    for year, rows in MINILM.items():
-        written = evaluate_trec_dl(shared_data, year, NoReranker(), 10, tmp_path)
-        assert written.means("none", 0) == close_to(rows[0], 0.0005)
+def test_bm25_run_of_the_track_has_the_published_values(collection: FindCollection, tmp_path: Path) -> None:
+    for year, group in GROUPS.items():
+        written = evaluate_trec_dl(collection, year, NoReranker(), 10, tmp_path)
+        assert written.means("none", 0) == pytest.approx(figures_of(f"{group}/bm25"), abs=0.0005)
 
 
-@pytest.mark.parametrize("year", MINILM)
-def test_runs_of_the_bound_rescore_to_the_kept_values(year: int, shared_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("year", GROUPS)
+def test_runs_of_the_bound_rescore_to_the_kept_values(year: int, collection: FindCollection, tmp_path: Path) -> None:
     """Grades as scores: many tie, and ties are where two programs may rank otherwise."""
-    written = evaluate_trec_dl(shared_data, year, Oracle(), 10, tmp_path)
-    assert written.means("oracle", 10)["nDCG@10"] > MINILM[year][10][0]
-    assert_runs_rescore(written, shared_data / f"trec-dl-{year}" / "qrels" / "test.tsv")
+    written = evaluate_trec_dl(collection, year, Oracle(), 10, tmp_path)
+    assert written.means("oracle", 10)["nDCG@10"] > figures_of_minilm(year, 10)["nDCG@10"]
+    assert_runs_rescore(written, collection(f"trec-dl-{year}") / "qrels" / "test.tsv")
 
 
 @pytest.mark.parametrize(
-    ("parameters", "expected"),
+    ("name", "parameters"),
     [
-        ({}, (0.2891, 0.4449, 0.6230)),
-        pytest.param({"k1": 1.2, "b": 0.75}, (0.2870, 0.4361, 0.6034), marks=pytest.mark.slow),
-        pytest.param({"stemmer": None}, (0.2244, 0.3815, 0.4904), marks=pytest.mark.slow),
+        ("bm25", {}),
+        pytest.param("bm25-k1-1.2-b-0.75", {"k1": 1.2, "b": 0.75}, marks=pytest.mark.slow),
+        pytest.param("bm25-no-stemmer", {"stemmer": None}, marks=pytest.mark.slow),
     ],
 )
 def test_bm25_on_vaswani_has_the_reference_values(
-    shared_data: Path, parameters: dict[str, Any], expected: tuple[float, ...]
+    collection: FindCollection, name: str, parameters: dict[str, Any]
 ) -> None:
-    names = ("AP", "nDCG@10", "R@100")
-    settings = Settings(depths=[10], measures=names, latency=LatencySettings(queries=0))
-    result = evaluate(load_beir_dir(str(shared_data / "vaswani")), BM25(**parameters), [NoReranker()], settings)
+    expected = figures_of(f"vaswani/{name}")
+    settings = Settings(depths=[10], measures=[*expected], latency=LatencySettings(queries=0))
+    result = evaluate(load_beir_dir(str(collection("vaswani"))), BM25(**parameters), [NoReranker()], settings)
     found = {name: value.mean for name, value in result.systems[0].depths[0].measures.items()}
-    assert found == pytest.approx(dict(zip(names, expected, strict=True)), abs=0.003)
+    assert found == pytest.approx(expected, abs=0.003)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("year", MINILM)
+@pytest.mark.parametrize("year", GROUPS)
 def test_the_command_gives_the_reference_table_and_runs_that_rescore_to_it(
-    year: int, shared_data: Path, run_python: RunPython, tmp_path: Path
+    year: int, collection: FindCollection, run_python: RunPython, tmp_path: Path
 ) -> None:
     """The command as a user types it."""
     skip_without_vnni()
-    data = f"../shared/data/trec-dl-{year}"
+    data = collection(f"trec-dl-{year}")
     done = run_python(
         *("-m", "rerank_eval", "+experiment=msmarco", "dataset=beir_dir", f"dataset.path={data}"),
         *("dataset.relevance_level=2", "retriever=run_file"),
@@ -156,14 +144,17 @@ def test_the_command_gives_the_reference_table_and_runs_that_rescore_to_it(
     )
     assert done.returncode == 0, done.stderr
     written = Written(Path(done.stdout.splitlines()[-1].removeprefix("results: ")))
-    for depth, expected in MINILM[year].items():
-        assert written.means("minilm", depth) == close_to(expected, 0.0005)
-        assert written.means("none", depth) == close_to(MINILM[year][0], 0.0005)
-    assert_runs_rescore(written, shared_data / f"trec-dl-{year}" / "qrels" / "test.tsv")
+    for depth in (0, 10, 20, 50, 100):
+        assert written.means("minilm", depth) == pytest.approx(figures_of_minilm(year, depth), abs=0.0005)
+        assert written.means("none", depth) == pytest.approx(figures_of_minilm(year, 0), abs=0.0005)
+    assert_runs_rescore(written, collection(f"trec-dl-{year}") / "qrels" / "test.tsv")
 
 
 @pytest.mark.slow
-def test_bge_small_over_a_hundred_candidates_has_the_reference_values(shared_data: Path, tmp_path: Path) -> None:
+def test_bge_small_over_a_hundred_candidates_has_the_reference_values(
+    collection: FindCollection, tmp_path: Path
+) -> None:
     skip_without_vnni()
-    written = evaluate_trec_dl(shared_data, 2019, BGESmall(), 100, tmp_path)
-    assert written.means("bge_small", 100) == close_to(BGE_SMALL_2019, 0.003)
+    written = evaluate_trec_dl(collection, 2019, BGESmall(), 100, tmp_path)
+    expected = figures_of("dl19/bm25") | figures_of("dl19/bundled", "bge_small", 100)
+    assert written.means("bge_small", 100) == pytest.approx(expected, abs=0.003)

@@ -16,7 +16,7 @@ from rerank_eval.conformance.figures import FIRST_STAGE, Configuration, Figure, 
 from rerank_eval.errors import ConfigError, NotEvaluableError
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.measures import parse_measures
-from tests.conftest import Compose, RunPython
+from tests.conftest import Compose, FindCollection, RunPython
 from tests.fakes import make_dataset, write_beir_folder
 
 CONFIGURATIONS = read_conformance()
@@ -267,14 +267,16 @@ def test_the_page_has_every_figure_and_is_the_same_twice(data: Path, tmp_path: P
     assert str(tmp_path) not in first
 
 
-def test_the_reference_collection_agrees(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command("verify", ["vaswani/bm25", "dl19/bm25", "--data", str(shared_data)]) == 0
+def test_the_reference_collection_agrees(collection: FindCollection, capsys: pytest.CaptureFixture[str]) -> None:
+    data = collection("vaswani").parent
+    assert collection("trec-dl-2019").parent == data
+    assert run_command("verify", ["vaswani/bm25", "dl19/bm25", "--data", str(data)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "8 agree"
 
 
 @pytest.mark.slow
-def test_a_spoiled_copy_of_the_reference_collection_differs(shared_data: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(shared_data / "vaswani", tmp_path / "vaswani", copy_function=shutil.copyfile)
+def test_a_spoiled_copy_of_the_reference_collection_differs(collection: FindCollection, tmp_path: Path) -> None:
+    copy = shutil.copytree(collection("vaswani"), tmp_path / "vaswani", copy_function=shutil.copyfile)
     (copy / "qrels").chmod(0o755)
     qrels = copy / "qrels" / "test.tsv"
     qrels.write_text("".join(qrels.read_text().splitlines(keepends=True)[:1900]))

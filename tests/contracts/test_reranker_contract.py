@@ -1,7 +1,7 @@
-"""What every reranker in conf/reranker must do; a new one is tested without an edit here.
+"""What every reranker in conf/reranker must do; a new one that neither asks a provider nor takes a model of the hub is tested without an edit.
 
-One that asks a provider (it has a setting `api_key_env`) asks a server on the loopback that answers in the provider's documented form. One that
-takes a model gets a tiny one instead (`STAND_INS`); without one there, a model that would be downloaded (`model` has a default) is not made.
+One that asks a provider (it has a setting `api_key_env`) asks a server on the loopback that answers in the provider's documented form,
+`provider_shapes.py`: a new provider is added there. One that takes a model of the hub gets a tiny one instead: its choice is added to `STAND_INS`.
 """
 
 import json
@@ -83,7 +83,7 @@ def component(request: pytest.FixtureRequest, compose: Compose) -> Mapping[str, 
     elif "model" in settings and name in STAND_INS:
         settings["model"] = str(request.getfixturevalue(STAND_INS[name]))
     elif settings.get("model", "???") != "???":
-        pytest.skip(f"{name} downloads a model")
+        pytest.fail(f"{name} would download {settings['model']}: name a fixture with a tiny model for it in STAND_INS")
     if missing := [setting for setting, value in settings.items() if value == "???"]:
         pytest.skip(f"{name} must be given {', '.join(missing)}")
     return {"name": name, **settings}

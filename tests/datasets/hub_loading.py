@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from tests.hub_server import COMMIT, Fault, Files, HubServer, beir, mteb, nanobeir
+from tests.datasets.hub_server import COMMIT, Fault, Files, HubServer, beir, mteb, nanobeir
 
 _WORKER = """
 import json, sys

@@ -1,4 +1,4 @@
-"""Folders in BEIR layout, as they come (faults.md, rows 1, 2, 5 to 7, 9 and 25)."""
+"""Folders in BEIR layout, as they come: malformed lines, duplicates, empty texts, missing judgments and documents, paths that lead out."""
 
 import gzip
 import json

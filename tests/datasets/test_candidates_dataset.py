@@ -1,4 +1,4 @@
-"""Recorded candidates as RankLLM writes them (faults.md, rows 5 to 7, 9 and 10)."""
+"""Recorded candidates as RankLLM writes them: empty texts, missing judgments, odd characters, short lists."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ from rerank_eval.retrievers.candidates import Candidates
 from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import LoadReport, Query, Ranking
-from tests.conftest import RunPython
+from tests.conftest import FindCollection, RunPython
+from tests.datasets.hub_server import COMMIT, HubServer
 from tests.datasets.rank_llm_files import NEWER, OLDER, QRELS, Make, as_lines, hit, record, texts_of, writer
 from tests.fakes import Hashed
-from tests.hub_server import COMMIT, HubServer
 
 QUICK = Settings(depths=(2,), latency=LatencySettings(queries=0))
 
@@ -198,9 +198,9 @@ def test_files_on_the_hub_are_fetched_once_and_serve_offline(tmp_path: Path, mak
 
 
 @pytest.fixture(scope="module")
-def trec_dl_2019(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def trec_dl_2019(collection: FindCollection, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder in BEIR layout, and the same candidates as RankLLM writes them."""
-    folder = shared_data / "trec-dl-2019"
+    folder = collection("trec-dl-2019")
     data = load_beir_dir(str(folder), relevance_level=2)
     run = RunFile(str(folder / "runs" / "bm25.top100.trec")).retrieve(data, 1000)
     records = [

@@ -1,4 +1,4 @@
-"""Recorded candidates that are malformed or disagree (faults.md, rows 1, 2, 25 and 27)."""
+"""Recorded candidates that are malformed, disagree, lead out of their folder, or unpack to too much."""
 
 import gzip
 import json

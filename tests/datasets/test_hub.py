@@ -1,4 +1,4 @@
-"""Datasets of the hub, as they come (faults.md, rows 1, 2, 5 to 7, 9 and 26)."""
+"""Datasets of the hub, as they come: malformed rows, duplicates, empty texts, missing judgments and documents, scripts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.datasets.hub_loading import BEIR, MTEB, NANOBEIR, Loaded, Loader, part
-from tests.hub_server import (
+from tests.datasets.hub_server import (
     COMMIT,
     DOCUMENTS,
     JUDGMENTS,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.hub_server import COMMIT, DOCUMENTS, HubServer, jsonl, mteb
+from tests.datasets.hub_server import COMMIT, DOCUMENTS, HubServer, jsonl, mteb
 
 HITS = [
     {"content": f"{row['title']} {row['text']}", "qid": 1, "docid": row["_id"], "score": 9 - i}

@@ -1,4 +1,4 @@
-"""What the hub refuses, forges or asks for (faults.md, rows 11 to 13, 25 and 26), with the real huggingface_hub."""
+"""What the hub refuses, forges or asks for (waits, keys, paths that lead out, scripts), with the real huggingface_hub."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,7 +9,7 @@ import pytest
 from rerank_eval.datasets.hub_files import HubRepository
 from rerank_eval.errors import ConfigError
 from tests.datasets.hub_loading import LAYOUTS, MTEB, Loader, assert_is_tiny, settings_with_faults
-from tests.hub_server import COMMIT, Fault, HubServer
+from tests.datasets.hub_server import COMMIT, Fault, HubServer
 
 
 @pytest.fixture(scope="module")

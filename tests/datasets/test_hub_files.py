@@ -1,4 +1,4 @@
-"""Downloads and their cache (faults.md, rows 17, 19, 20 and 21), with the real huggingface_hub."""
+"""Downloads and their cache, after kills, on full disks, with two processes and with damage, with the real huggingface_hub."""
 
 import hashlib
 import resource
@@ -18,7 +18,7 @@ from tests.datasets.hub_loading import (
     assert_is_tiny,
     settings_with_faults,
 )
-from tests.hub_server import COMMIT, DOCUMENTS, Fault, HubServer, jsonl, mteb
+from tests.datasets.hub_server import COMMIT, DOCUMENTS, Fault, HubServer, jsonl, mteb
 
 CHUNK = 10 * 1024 * 1024
 """What huggingface_hub writes at once: as much of it as has come when a connection breaks is lost."""

@@ -1,4 +1,4 @@
-"""Lists of files, and bodies, that are not what they should be (faults.md, rows 11, 12, 20 and 27), with the real huggingface_hub."""
+"""Lists of files, and bodies, that are not what they should be (forged, of the wrong length, slow), with the real huggingface_hub."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.hub_loading import LAYOUTS, MTEB, Loader, assert_is_tiny, settings_with_faults
-from tests.hub_server import COMMIT, Fault, HubServer
+from tests.datasets.hub_server import COMMIT, Fault, HubServer
 
 LIST = "/tree/" + COMMIT
 GOOD = {"type": "file", "path": "a.jsonl", "size": 3, "oid": "0" * 40}

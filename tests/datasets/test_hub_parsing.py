@@ -1,4 +1,4 @@
-"""Parsers of what the hub sends: cards, listings, rows (faults.md, rows 1 and 21)."""
+"""Parsers of what the hub sends, malformed or damaged: cards, listings, rows."""
 
 import json
 from contextlib import suppress

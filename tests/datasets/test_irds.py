@@ -1,4 +1,4 @@
-"""Collections of ir_datasets, built in the test with the package's own classes (faults.md, rows 1, 2, 5 to 7, 9, 10 and 25)."""
+"""Collections of ir_datasets, built in the test with the package's own classes: wrong records, missing judgments, failed downloads."""
 
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

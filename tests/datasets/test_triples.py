@@ -1,4 +1,4 @@
-"""The user's own tables (faults.md, rows 5 to 7, 9 and 10)."""
+"""The user's own tables: every form of file, empty texts, queries and pairs without judgments."""
 
 import csv
 import json

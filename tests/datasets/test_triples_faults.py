@@ -1,4 +1,4 @@
-"""The user's own tables that are malformed or disagree (faults.md, rows 1, 2, 25 and 27)."""
+"""The user's own tables that are malformed, disagree, lead out of their folder, or unpack to too much."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What qualifies the numbers is said, and nothing else (faults.md, rows 1, 2, 5 to 8 and 10)."""
+"""What qualifies the numbers is said, and nothing else: dropped lines, missing judgments and documents, cut texts, short lists."""
 
 from dataclasses import asdict, replace
 

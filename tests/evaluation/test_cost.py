@@ -16,7 +16,7 @@ from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.results.depth_results import DepthResult
 from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.types import CallTiming, Usage
-from tests.api_runs import make, settings_for
+from tests.evaluation.api_runs import make, settings_for
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import Behaviour, FaultServer
 

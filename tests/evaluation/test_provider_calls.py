@@ -14,7 +14,7 @@ from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings
 from rerank_eval.terminal.result_table import print_result
-from tests.api_runs import make, settings_for
+from tests.evaluation.api_runs import make, settings_for
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 

@@ -1,4 +1,4 @@
-"""The quality pass: what is asked how often, and what a wrong answer does (faults.md, row 4)."""
+"""The quality pass: what is asked how often, and what a wrong answer (NaN, no number, too few scores) does."""
 
 import threading
 from collections.abc import Callable

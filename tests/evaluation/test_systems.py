@@ -1,4 +1,4 @@
-"""Systems: their names, and what their answers depend on (faults.md, row 22)."""
+"""Systems: their names, and what their answers depend on, so that no kept answer is reused for another question."""
 
 import importlib
 import sys

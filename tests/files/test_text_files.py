@@ -1,4 +1,4 @@
-"""Lines as they come from other people's files (faults.md, rows 1 and 9)."""
+"""Lines as they come from other people's files: malformed, or of odd characters."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""The index of BM25: bm25s's own scores, whatever interrupts its building (faults.md, rows 5, 9, 17 and 19 to 21)."""
+"""The index of BM25: bm25s's own scores, whatever interrupts its building."""
 
 import os
 import random
@@ -19,6 +19,7 @@ from rerank_eval.datasets.beir_dir import load_beir_dir
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.retrievers.bm25_index import BLOCK_SIZE
 from rerank_eval.types import Dataset, Query
+from tests.conftest import FindCollection
 from tests.fakes import Recorder
 
 NUM_BLOCKS = 3
@@ -63,9 +64,9 @@ def assert_scores_are_those_of_bm25s(dataset: Dataset, bm25: BM25, k1: float, b:
     ],
 )
 def test_scores_on_vaswani_are_those_of_bm25s(
-    shared_data: Path, tmp_path: Path, k1: float, b: float, stemmer: str | None
+    collection: FindCollection, tmp_path: Path, k1: float, b: float, stemmer: str | None
 ) -> None:
-    dataset = load_beir_dir(str(shared_data / "vaswani"))
+    dataset = load_beir_dir(str(collection("vaswani")))
     bm25 = BM25(k1=k1, b=b, stemmer=stemmer, index_dir=str(tmp_path))
     assert_scores_are_those_of_bm25s(dataset, bm25, k1, b, stemmer)
 

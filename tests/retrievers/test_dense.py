@@ -1,4 +1,4 @@
-"""Dense: the right documents, and vectors on disk that are kept, gone on with, and never wrong (faults.md, rows 3 to 10, 17 to 22)."""
+"""Dense: the right documents, and vectors on disk that are kept, gone on with, and never wrong."""
 
 import os
 import subprocess
@@ -24,8 +24,9 @@ from rerank_eval.retrievers.dense import Dense
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Dataset, Query, Ranking
-from tests.conftest import ROOT
+from tests.conftest import ROOT, FindCollection
 from tests.fakes import Recorder, make_dataset
+from tests.reference_figures import figures_of
 from tests.retrievers.hashed_encoder import HashedEncoder
 
 TINY = make_dataset()
@@ -281,17 +282,19 @@ def test_the_result_says_how_many_texts_were_cut_and_how_exact_the_search_was(tm
 
 
 @pytest.mark.slow
-def test_vaswani_has_its_reference_values_exactly_and_by_hnsw(shared_data: Path, tmp_path: Path) -> None:
+def test_vaswani_has_its_reference_values_exactly_and_by_hnsw(collection: FindCollection, tmp_path: Path) -> None:
     if "avx512_vnni" not in str(describe_hardware()["vector_instructions"]):
         pytest.skip(
             "the reference values are those of a processor with AVX-512 VNNI; others round int8 products differently"
         )
-    dataset = load_beir_dir(str(shared_data / "vaswani"))
-    reference = {BGESmall(): [0.2996, 0.4653, 0.6006], BGESmall(query_prompt=""): [0.2135, 0.3486, 0.5235]}
-    for encoder, expected in reference.items():
+    dataset = load_beir_dir(str(collection("vaswani")))
+    reference = {BGESmall(): "vaswani/dense", BGESmall(query_prompt=""): "vaswani/dense-no-prompt"}
+    for encoder, name in reference.items():
+        expected = figures_of(name)
         run = Dense(encoder, index_dir=str(tmp_path)).retrieve(dataset, 1000)
-        found = score_run(run, dataset.qrels, ("AP", "nDCG@10", "R@100"))
-        assert [np.mean(list(by_query.values())) for by_query in found.values()] == pytest.approx(expected, abs=0.003)
+        found = score_run(run, dataset.qrels, [*expected])
+        means = {measure: float(np.mean(list(by_query.values()))) for measure, by_query in found.items()}
+        assert means == pytest.approx(expected, abs=0.003)
     recalls = Dense(next(iter(reference)), index="hnsw", index_dir=str(tmp_path)).findings(dataset)
     assert recalls.recall is not None
     assert recalls.recall.value >= 0.98

@@ -28,7 +28,7 @@ from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.statistics import mean_intervals
 from rerank_eval.types import Dataset, Ranking, Run
-from tests.conftest import Compose, RunMain, RunPython
+from tests.conftest import Compose, FindCollection, RunMain, RunPython
 from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 
 DATASET = make_dataset(num_queries=3, num_documents=9)
@@ -264,9 +264,9 @@ def test_a_wrong_setting_inside_is_told_with_its_place_and_without_a_traceback(
 
 
 @pytest.mark.slow
-def test_on_vaswani_rank_fusion_of_bm25_and_dense_has_a_higher_ap_than_both(shared_data: Path) -> None:
+def test_on_vaswani_rank_fusion_of_bm25_and_dense_has_a_higher_ap_than_both(collection: FindCollection) -> None:
     """0.354 where bm25 has 0.289 and dense 0.300; both intervals of the paired differences lie above 0."""
-    dataset = load_beir_dir(str(shared_data / "vaswani"))
+    dataset = load_beir_dir(str(collection("vaswani")))
     parts: dict[str, Retriever] = {"bm25": BM25(), "dense": Dense(BGESmall())}
     retrievers = parts | {"hybrid": Hybrid(parts)}
     precision = {

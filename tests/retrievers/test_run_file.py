@@ -1,4 +1,4 @@
-"""A recorded first stage (faults.md, rows 1 to 3, 6 and 10)."""
+"""A recorded first stage: malformed lines, duplicates, ties, missing queries, short lists."""
 
 import gzip
 from pathlib import Path
@@ -12,6 +12,7 @@ from rerank_eval.retrievers.run_file import RunFile
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.types import Ranking
+from tests.conftest import FindCollection
 from tests.fakes import make_dataset
 
 DATASET = make_dataset(num_queries=3)
@@ -79,8 +80,8 @@ def test_skipped_lines_dropped_duplicates_and_missing_candidates_are_in_the_repo
     assert any("the first stage has nothing for 1 of 3 queries; they count as 0" in warning for warning in warnings)
 
 
-def test_the_published_candidates_of_trec_dl_2019_are_all_in_its_corpus(shared_data: Path) -> None:
-    folder = shared_data / "trec-dl-2019"
+def test_the_published_candidates_of_trec_dl_2019_are_all_in_its_corpus(collection: FindCollection) -> None:
+    folder = collection("trec-dl-2019")
     dataset = load_beir_dir(str(folder), relevance_level=2)
     run = RunFile(str(folder / "runs/bm25.top100.trec")).retrieve(dataset, 100)
     assert (len(dataset.corpus), len(run)) == (4297, 43)

@@ -1,4 +1,4 @@
-"""Sparse: exact inner products, and weights on disk that are kept, gone on with, and checked (faults.md, rows 3 to 10, 17 to 22)."""
+"""Sparse: exact inner products, and weights on disk that are kept, gone on with, and checked."""
 
 from collections.abc import Sequence
 from pathlib import Path

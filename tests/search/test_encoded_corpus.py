@@ -1,4 +1,4 @@
-"""Vectors on disk are used only for what they were made of (faults.md, row 22), and only where they are whole."""
+"""Vectors on disk are used only for what they were made of, and only where they are whole."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The HNSW graph: an interrupted build goes on, and leaves the bytes of one that was not (faults.md, rows 17, 19 and 21)."""
+"""The HNSW graph: an interrupted build goes on, and leaves the bytes of one that was not; full disks and damage are seen."""
 
 import signal
 from pathlib import Path

@@ -10,7 +10,7 @@ from rerank_eval.results.depth_results import DepthResult
 from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.runner import evaluate
 from rerank_eval.settings import LatencySettings, Settings
-from tests.batch_server import BatchServer
+from tests.calls.batch_server import BatchServer
 from tests.fakes import FixedRetriever, make_dataset
 
 DATASET = make_dataset()

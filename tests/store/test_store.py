@@ -1,4 +1,4 @@
-"""The store: what it keeps, and what damage, other processes and full disks do to it (faults.md, rows 19 to 21)."""
+"""The store: what it keeps, and what damage, other processes and full disks do to it."""
 
 import os
 import random
