@@ -68,7 +68,7 @@ def estimate_calls(
             for system in systems
             if system.asks_provider
             for estimate in _estimate_system(
-                evaluation, system, DryCalls(store, prices, settings.store_path is not None), progress
+                evaluation, system, DryCalls(store, prices), progress
             )
         ]
         if answerer is not None:

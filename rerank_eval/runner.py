@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.results import Latencies, add_answers, describe_answers
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.kept_answers import AnswersInMemory
 from rerank_eval.calls.prices import Prices
 from rerank_eval.clock import utc_now
 from rerank_eval.errors import RunStoppingError
@@ -84,7 +85,7 @@ def evaluate(
     passes = Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     ended_by: KeyboardInterrupt | RunStoppingError | None = None
     with _open_store(settings, progress) as store:
-        client = ApiClient(store, budget, note=progress.note)
+        client = ApiClient(AnswersInMemory() if store is None else store, budget, note=progress.note)
         systems = [system.asking(client) for system in systems]
         try:
             run_passes(evaluation, systems, answerer, client, store, progress, passes)

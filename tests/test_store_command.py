@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rerank_eval.calls.types import encode_batch
+from rerank_eval.calls.kept_answers import encode_batch
 from rerank_eval.commands import run_command
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.rerankers.http_rerank import HttpRerank
