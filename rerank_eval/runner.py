@@ -23,6 +23,7 @@ from rerank_eval.evaluation.provider_calls import (
     describe_spent,
     describe_waiting,
     recorded_samples,
+    total_usd,
 )
 from rerank_eval.evaluation.quality import Answers
 from rerank_eval.evaluation.stability import add_stability
@@ -109,7 +110,12 @@ def evaluate(
             *describe_spent(budget.spent),
         ],
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
-        provenance={**provenance, "finished": utc_now(), "spent_usd": budget.spent.usd},
+        provenance={
+            **provenance,
+            "finished": utc_now(),
+            "spent_usd": budget.spent.usd,
+            "answers_usd": total_usd(prices, passes.answers.values()),
+        },
         scores=[row for item in evaluated for row in item.rows],
         latency=[*passes.first_stage_samples, *passes.samples],
         runs=runs,

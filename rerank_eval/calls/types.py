@@ -145,6 +145,9 @@ class Endpoint:
     batches: Batches | None = field(default=None, repr=False)
     """For a provider that has them, also where its settings do not ask for them: one that an earlier run sent is fetched all the same."""
 
+    uncounted: tuple[str, ...] = ()
+    """Units of the price list that its answers tell no count of."""
+
     headers: tuple[tuple[str, str], ...] = ()
     """Those that the settings name, by names in lower case; a server may answer by them."""
 

@@ -32,6 +32,8 @@ _RESPONSE: dict[str, Any] = {
     "input_tokens": None,
     "search_units": None,
 }
+_COUNTED = {"input_token": "input_tokens", "search": "search_units"}
+"""Units of the price list by the field of `response` that says where they are told."""
 
 
 class HttpRerank(AsksThroughCalls):
@@ -90,6 +92,7 @@ class HttpRerank(AsksThroughCalls):
             key=key,
             settings=settings,
             imagine=self._imagine,
+            uncounted=("output_token", *(unit for unit, field in _COUNTED.items() if self._response[field] is None)),
             headers=tuple(sorted(self._headers.items())),
         )
 
