@@ -74,7 +74,9 @@ class Budget:
         most = known or 0.0
         with self._lock:
             if self._limit_usd is not None and (self._lost_count is not None or known is None):
-                lost = self._lost_count or f"what the next call to {provider} {endpoint.model} costs cannot be estimated"
+                lost = (
+                    self._lost_count or f"what the next call to {provider} {endpoint.model} costs cannot be estimated"
+                )
                 raise BudgetError(
                     f"the budget of {self._limit_usd:g} USD cannot be kept: {lost}; the answers are kept, unset the budget to go on without one"
                 )

@@ -218,7 +218,14 @@ class Answer:
     def timing(self) -> CallTiming:
         """What the recorded latency and the cost are made of."""
         return CallTiming(
-            self.nanoseconds, self.started, self.concurrency, self.reused, self.provider, self.model, self.usage, self.key
+            self.nanoseconds,
+            self.started,
+            self.concurrency,
+            self.reused,
+            self.provider,
+            self.model,
+            self.usage,
+            self.key,
         )
 
     def encode(self) -> str:
