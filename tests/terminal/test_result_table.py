@@ -75,7 +75,11 @@ def test_what_answers_of_providers_cost_is_one_line_and_unknown_is_not_0() -> No
         return DepthResult(depth, {"nDCG@10": measure(0.6, 0.1)}, None, usage={"calls": calls, "usd": usd})
 
     def cost_of(*systems: SystemResult) -> list[str]:
-        return [line for line in shown(replace(RESULT, systems=list(systems), provenance={"answers_usd": 0.03})) if "USD" in line]
+        return [
+            line
+            for line in shown(replace(RESULT, systems=list(systems), provenance={"answers_usd": 0.03}))
+            if "USD" in line
+        ]
 
     known = SystemResult("api[x]", {}, None, None, None, 0, [FIRST, asked(10, 0.01), asked(20, 0.025)])
     local = SystemResult("mine", {}, None, None, None, 0, [FIRST, asked(10, None, calls=0)])
