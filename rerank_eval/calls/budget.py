@@ -95,7 +95,7 @@ class Budget:
         cost = self._prices.usd(provider, endpoint.model, usage, self._today())
         with self._lock:
             if cost is None:
-                self._lost_count = f"an answer of {provider} {endpoint.model} does not tell what it is billed for"
+                self._lost_count = f"an answer of {provider} {endpoint.model} does not tell what it is billed for (of http_rerank, response says where it does)"
             self._committed += (reserved if cost is None else cost) - reserved
             spent = self._spent
             self._spent = spent._replace(answers=spent.answers + 1, usd=_add(spent.usd, cost))
