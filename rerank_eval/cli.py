@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.calls.secret_settings import refuse_secret_overrides
 from rerank_eval.commands import COMMANDS, run_command
-from rerank_eval.composition import explain_composition
+from rerank_eval.composition import explain_composition, open_mappings
 from rerank_eval.configuration import (
     CONF,
     check_components,
@@ -59,6 +59,7 @@ def main() -> NoReturn:
             sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
         refuse_secret_overrides([word for word in sys.argv[1:] if not word.startswith("-")])
         _refuse_bare_words()
+        sys.argv[1:] = open_mappings(sys.argv[1:])
         sweep = Sweep()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(
             lambda config: _job(config, sweep)

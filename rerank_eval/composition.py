@@ -12,6 +12,8 @@ from rerank_eval.errors import causes, nearest
 _GROUPS = ("dataset", "retriever", "reranker", "answer", "experiment")
 _COMPONENTS = ("dataset", "retriever", "answer")
 _MOST_NAMES = 3
+_OPEN_MAPPING = re.compile(r"(rerankers|answer)\.([^=]+\.)?(also|headers)(\.[^=]+)?=")
+"""Settings that take names of the user's own; hydra takes a new name only from an override with plus signs."""
 
 
 def explain_composition(error: BaseException, conf: Path) -> str:
@@ -29,15 +31,33 @@ def explain_composition(error: BaseException, conf: Path) -> str:
         if key in _GROUPS:
             return f"{key} takes a name: {', '.join(sorted(_choices(conf, key)))}"
         names = _settings(conf)
-        if key.startswith("answer.") and key in names:
-            off = "off, or another model does" if key.count(".") > 1 else "off"
-            return f"{key!r} is set where something answers, which is {off}: answer=claude turns it on"
         if key in names:
-            part = ", or of another part of it," if key.count(".") > 2 else ""
-            return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')}{part} than the chosen one"
+            return _explain_known(key)
         added = "; a reranker of your own is added with a plus: +rerankers.NAME._target_=MODULE.CLASS"
         return f"there is no setting {key!r}: {_nearest_settings(key, names)}{added if key.startswith('rerankers.') else ''}"
     return " ".join(str(error).split())
+
+
+def _explain_known(key: str) -> str:
+    if key.startswith("answer."):
+        off = "off, or another model does" if key.count(".") > 1 else "off"
+        return f"{key!r} is set where something answers, which is {off}: answer=claude turns it on"
+    part = ", or of another part of it," if key.count(".") > 2 else ""
+    return f"{key!r} is a setting of another {key.split('.')[0].removesuffix('s')}{part} than the chosen one"
+
+
+def open_mappings(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with leave to add names where a setting takes any (`also`, `headers`)."""
+    return [f"++{override}" if _OPEN_MAPPING.match(override) else override for override in overrides]
+
+
+def explain_unchosen(component: object, where: str, conf: Path) -> str | None:
+    """Return what is wrong with the settings of what was not chosen, which `open_mappings` lets through; None for anything else."""
+    if not isinstance(component, dict) or "_target_" in component:
+        return None
+    names = _settings(conf)
+    known = [name for name in _flatten(component, f"{where}.") if name in names]
+    return _explain_known(known[-1]) if known else None
 
 
 def _choices(conf: Path, group: str) -> list[str]:

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.calls.secret_settings import refuse_secret_overrides, refuse_secrets
 from rerank_eval.components import check_component, make_component
-from rerank_eval.composition import explain_composition
+from rerank_eval.composition import explain_composition, explain_unchosen, open_mappings
 from rerank_eval.errors import ConfigError, nearest
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
@@ -56,7 +56,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them")
     refuse_secret_overrides(list(overrides))
     with _hydra():
-        return to_plain(hydra.compose("config", list(overrides)))
+        return to_plain(hydra.compose("config", open_mappings(overrides)))
 
 
 def find_sweep(overrides: Sequence[str]) -> Mapping[str, str]:
@@ -69,7 +69,7 @@ def find_sweep(overrides: Sequence[str]) -> Mapping[str, str]:
         ConfigError: an override is wrong.
     """
     with _hydra():
-        own = hydra.compose("config", list(overrides), return_hydra_config=True).hydra
+        own = hydra.compose("config", open_mappings(overrides), return_hydra_config=True).hydra
         if own.mode is not RunMode.MULTIRUN:
             return {}
         named = {override.partition("=")[0].lstrip("+") for override in overrides}
@@ -130,6 +130,9 @@ def check_components(plain: Mapping[str, Any]) -> None:
     if not isinstance(rerankers, dict) or not rerankers:
         raise ConfigError("there is no reranker; name at least one, e.g. reranker=[none,minilm]")
     named = {f"rerankers.{name}": component for name, component in rerankers.items()}
+    for where, component in {**named, "answer": plain["answer"]}.items():
+        if unchosen := explain_unchosen(component, where, CONF):
+            raise ConfigError(unchosen)
     for where, component in {"dataset": plain["dataset"], "retriever": plain["retriever"], **named}.items():
         check_component(component, where)
     if plain["answer"] is not None:

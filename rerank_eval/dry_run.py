@@ -67,9 +67,7 @@ def estimate_calls(
             estimate
             for system in systems
             if system.asks_provider
-            for estimate in _estimate_system(
-                evaluation, system, DryCalls(store, prices, settings.store_path is not None), progress
-            )
+            for estimate in _estimate_system(evaluation, system, DryCalls(store, prices), progress)
         ]
         if answerer is not None:
             estimates += _estimate_answers(evaluation, answerer, systems, DryCalls(store, prices))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rerank_eval.answers.answerer import Answerer
 from rerank_eval.answers.results import Latencies, add_answers, describe_answers
 from rerank_eval.calls.client import ApiClient
+from rerank_eval.calls.kept_answers import AnswersInMemory
 from rerank_eval.calls.prices import Prices
 from rerank_eval.clock import utc_now
 from rerank_eval.errors import RunStoppingError
@@ -22,6 +23,7 @@ from rerank_eval.evaluation.provider_calls import (
     describe_spent,
     describe_waiting,
     recorded_samples,
+    total_usd,
 )
 from rerank_eval.evaluation.quality import Answers
 from rerank_eval.evaluation.stability import add_stability
@@ -84,7 +86,7 @@ def evaluate(
     passes = Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     ended_by: KeyboardInterrupt | RunStoppingError | None = None
     with _open_store(settings, progress) as store:
-        client = ApiClient(store, budget, note=progress.note)
+        client = ApiClient(AnswersInMemory() if store is None else store, budget, note=progress.note)
         systems = [system.asking(client) for system in systems]
         try:
             run_passes(evaluation, systems, answerer, client, store, progress, passes)
@@ -108,7 +110,12 @@ def evaluate(
             *describe_spent(budget.spent),
         ],
         failures=[failure.message for found in passes.answers.values() for failure in sorted(found.failures)],
-        provenance={**provenance, "finished": utc_now(), "spent_usd": budget.spent.usd},
+        provenance={
+            **provenance,
+            "finished": utc_now(),
+            "spent_usd": budget.spent.usd,
+            "answers_usd": total_usd(prices, passes.answers.values()),
+        },
         scores=[row for item in evaluated for row in item.rows],
         latency=[*passes.first_stage_samples, *passes.samples],
         runs=runs,

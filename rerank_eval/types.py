@@ -260,7 +260,8 @@ class CallTiming(NamedTuple):
     """How long one call of a provider took: the successful attempt alone, without waiting or retries; None where it was asked in a batch.
 
     `started` is its time of day (UTC, ISO 8601), `concurrency` how many attempts, it included, were in flight; `reused` marks an answer
-    that was asked for earlier. `provider`, `model` and `usage` say what was billed.
+    that was asked for earlier. `provider`, `model` and `usage` say what was billed, `key` for which question: calls of one key are one
+    answer, billed once. It is empty where an adapter does not tell.
     """
 
     nanoseconds: int | None
@@ -270,6 +271,7 @@ class CallTiming(NamedTuple):
     provider: str = ""
     model: str = ""
     usage: Usage = Usage()
+    key: str = ""
 
 
 def total_nanoseconds(calls: "Sequence[CallTiming]") -> int | None:

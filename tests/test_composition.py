@@ -9,8 +9,10 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rerank_eval.composition import explain_composition
-from rerank_eval.configuration import CONF
+from rerank_eval.composition import explain_composition, open_mappings
+from rerank_eval.configuration import CONF, check_components
+from rerank_eval.configuration import compose as compose_configuration
+from rerank_eval.errors import ConfigError
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -95,6 +97,45 @@ def test_a_misspelt_override_is_explained(override: str, message: str) -> None:
     assert explanation.startswith(message)
     assert "\n" not in explanation
     assert len(explanation) < 1000
+
+
+@pytest.mark.parametrize(
+    ("override", "place", "value"),
+    [
+        ("headers={x-a: abc}", "headers", {"x-a": "abc"}),
+        ("headers.x-a=abc", "headers", {"x-a": "abc"}),
+        ("request.also={top_n: 10}", "request.also", {"top_n": 10}),
+        ("request.also.top_n=10", "request.also", {"top_n": 10}),
+        ("chat.also={seed: 1}", "chat.also", {"temperature": 0.0, "seed": 1}),
+        ("chat.also.temperature=1.0", "chat.also", {"temperature": 1.0}),
+    ],
+)
+def test_names_of_ones_own_are_added_without_a_plus(override: str, place: str, value: object) -> None:
+    name = "openai_compatible" if place.startswith("chat") else "http_rerank"
+    (opened,) = open_mappings([f"rerankers.{name}.{override}"])
+    found: Any = composed(f"reranker=[{name}]", opened)["rerankers"][name]
+    for part in place.split("."):
+        found = found[part]
+    assert found == value
+
+
+def test_only_settings_that_take_any_name_are_opened() -> None:
+    others = ["rerankers.x.headers_=1", "rerankers.x.model=also", "+rerankers.x.also.y=1", "retriever.also=1", "-m"]
+    assert open_mappings(others) == others
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("rerankers.http_rerank.headers.x=1", "'rerankers.http_rerank.headers' is a setting of another reranker than"),
+        ("rerankers.tei.request.also={x: 1}", "'rerankers.tei.request.also' is a setting of another reranker"),
+        ("answer.chat.also={x: 1}", "'answer.chat.also' is set where something answers, which is off"),
+        ("rerankers.mine.headers.x=1", "rerankers.mine needs a _target_"),
+    ],
+)
+def test_names_added_to_what_is_not_chosen_are_explained(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_components(compose_configuration([override]))
 
 
 def test_a_missing_value_is_named() -> None:

@@ -207,11 +207,3 @@ def test_a_reranker_that_fails_is_no_end_of_the_dry_run(tmp_path: Path) -> None:
     assert f"the first: {found.fault}" in shown([found])
     assert "costs about n/a USD" in shown([found])
     assert "a price is not known" not in shown([found])
-
-
-@pytest.mark.parametrize("request_", [{"also": None}, {"documents": "query"}, {"query": 5}])
-def test_settings_with_which_every_query_fails_cost_no_zero(request_: Mapping[str, Any], tmp_path: Path) -> None:
-    reranker = HttpRerank("http://127.0.0.1:9/x", "rerank-v4.0-pro", "cohere", request=request_)
-    (found,) = estimate(reranker, settings_for(tmp_path))
-    assert found.fault is not None
-    assert found.usd is None

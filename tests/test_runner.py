@@ -210,7 +210,7 @@ def test_the_result_names_what_it_was_made_from() -> None:
     assert result.retriever["depth"] == SETTINGS.first_stage_depth
     assert result.systems[0].config == {"revision": "r1"}
     assert result.systems[0].load_seconds == 1.5
-    told = {"started", "finished", "git", "packages", "hardware", "command", "spent_usd"}
+    told = {"started", "finished", "git", "packages", "hardware", "command", "spent_usd", "answers_usd"}
     assert set(result.provenance) == told
 
 

@@ -164,12 +164,17 @@ def _chain(
     system: System, answers: Answers, depth: int, found: Mapping[str, Reply], prices: Prices
 ) -> dict[str, int | float | None]:
     """Return what providers were asked for reranking and answering; None where the reranker was not asked at this depth."""
-    calls = _timings(found.values())
+    usages, calls = [reply.usage for reply in found.values()], _timings(found.values())
     if depth and system.asks_provider:
         if depth not in answers.asked_depths:
             return dict.fromkeys((*_CHAIN, "usd"))
-        calls += [call for query_id in found for call in answers.scores[depth, query_id].calls]
-    usage = _usage([call.usage for call in calls], calls, prices)
+        for scores in (answers.scores[depth, query_id] for query_id in found):
+            calls += scores.calls
+            if scores.is_timed and scores.values:  # with calls that were refused as too long
+                usages.append(scores.usage)
+            else:  # without what this machine did
+                usages += [call.usage for call in scores.calls]
+    usage = _usage(usages, calls, prices)
     return {name: usage[name] for name in (*_CHAIN, "usd")}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from rerank_eval.calls.kept_answers import encode_batch
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply
 from rerank_eval.calls.types import (
     AnswerKeeper,
@@ -16,7 +17,6 @@ from rerank_eval.calls.types import (
     Endpoint,
     Outcome,
     Reply,
-    encode_batch,
 )
 from rerank_eval.clock import Clock
 from rerank_eval.errors import ConfigError, ProviderBusyError, RefusedError, RunStoppingError
@@ -35,6 +35,10 @@ def check_has_store(endpoint: Endpoint, keeps: bool) -> None:
             f"{endpoint.model} is to be asked in batches (batch.queries), and store.path is null; batches need a store, "
             "or an interrupted run would pay for them twice"
         )
+
+
+class UnnamedBatchError(RefusedError):
+    """The provider took a batch, may bill it, and does not say which it is."""
 
 
 @dataclass
@@ -68,8 +72,6 @@ class BatchDesk:
         self._lock = threading.Lock()
         self._gathering: _Group | None = None
         self._earlier: dict[str, Future[dict[str, Outcome]]] = {}
-        self.has_accepted = False
-        """Whether a question of any batch was accepted."""
         self.faults: Counter[str] = Counter()
         """Why batches could not be sent or looked at."""
         self.waiting: Counter[str] = Counter()
@@ -168,7 +170,7 @@ class BatchDesk:
             batch = self._batches.read_name(read_reply(self._endpoint, reply, self._clock.utc(), asked))
         except (AttemptFailedError, TryAgainError) as error:
             if 200 <= reply.status < 300:
-                raise RefusedError(
+                raise UnnamedBatchError(
                     f"{self._endpoint.provider} took a batch of {len(questions)} questions, and does not say which it is ({error}); it may be "
                     "billed, so it is not sent again now: look at the batches of the account before the next run, which would send it again"
                 ) from None
@@ -240,7 +242,6 @@ class BatchDesk:
         outcomes = self._batches.read_results(reply.content)
         if len(outcomes) < self._batches.read_size(decoded) and not is_last:
             raise AttemptFailedError(f"{len(outcomes)} of the {self._batches.read_size(decoded)} results of a batch")
-        self.has_accepted |= any(isinstance(outcome, Reply) and outcome.status == 200 for outcome in outcomes.values())
         return outcomes
 
 
@@ -265,11 +266,6 @@ class BatchDesks:
                     endpoint, endpoint.batches, self._keeper, self._clock, self._stopped, self._note
                 )
             return self._desks[endpoint]
-
-    def has_accepted(self, endpoint: Endpoint) -> bool:
-        """Return whether a question to the endpoint was accepted in a batch."""
-        with self._lock:
-            return endpoint in self._desks and self._desks[endpoint].has_accepted
 
     def stop(self) -> None:
         """Gather no more."""

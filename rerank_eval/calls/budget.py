@@ -35,6 +35,7 @@ class Budget:
         self._lock = threading.Lock()
         self._committed = 0.0
         self._spent = Spent()
+        self._lost_count: str | None = None
 
     @property
     def spent(self) -> Spent:
@@ -45,23 +46,40 @@ class Budget:
         """Check that a limit can be kept at all.
 
         Raises:
-            ConfigError: there is one, and no price for the model.
+            ConfigError: there is one, and no price for the model, or a price for a unit that answers do not tell.
         """
+        if self._limit_usd is None:
+            return
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        if self._limit_usd is not None and not self._prices.of(provider, endpoint.model, self._today()):
+        prices = self._prices.of(provider, endpoint.model, self._today())
+        if not prices:
             raise ConfigError(
                 f"budget.usd is set, and there is no price for {provider} {endpoint.model}; add it with a price list of your own, prices=FILE, or unset the budget"
             )
+        for unit in endpoint.uncounted:
+            if prices.get(unit):
+                raise ConfigError(
+                    f"budget.usd is set, and {provider} {endpoint.model} is billed by {unit}, of which its answers tell no count; name where they "
+                    "do (of http_rerank: response.input_tokens, response.search_units), list another price with prices=FILE, or unset the budget"
+                )
 
     def reserve(self, endpoint: Endpoint, most_used: Usage) -> float:
         """Return the most that a call can cost, now set aside.
 
         Raises:
-            BudgetError: it would pass the limit.
+            BudgetError: it would pass the limit, or nobody knows whether it would.
         """
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        most = self._prices.usd(provider, endpoint.model, most_used, self._today()) or 0.0
+        known = self._prices.usd(provider, endpoint.model, most_used, self._today())
+        most = known or 0.0
         with self._lock:
+            if self._limit_usd is not None and (self._lost_count is not None or known is None):
+                lost = (
+                    self._lost_count or f"what the next call to {provider} {endpoint.model} costs cannot be estimated"
+                )
+                raise BudgetError(
+                    f"the budget of {self._limit_usd:g} USD cannot be kept: {lost}; the answers are kept, unset the budget to go on without one"
+                )
             if self._limit_usd is not None and self._committed + most > self._limit_usd:
                 raise BudgetError(
                     f"the budget of {self._limit_usd:g} USD is reached: {self._committed:.4f} USD are spent or in flight, and the next call "
@@ -72,9 +90,12 @@ class Budget:
         return most
 
     def settle(self, endpoint: Endpoint, reserved: float, usage: Usage, in_batch: bool = False) -> None:
-        """Replace what was set aside by what the call did cost, where that is known."""
-        cost = self._prices.usd(endpoint.billed_as(in_batch), endpoint.model, usage, self._today())
+        """Replace what was set aside by what the call did cost; where that is not known, a limit allows no further call."""
+        provider = endpoint.billed_as(in_batch)
+        cost = self._prices.usd(provider, endpoint.model, usage, self._today())
         with self._lock:
+            if cost is None:
+                self._lost_count = f"an answer of {provider} {endpoint.model} does not tell what it is billed for (of http_rerank, response says where it does)"
             self._committed += (reserved if cost is None else cost) - reserved
             spent = self._spent
             self._spent = spent._replace(answers=spent.answers + 1, usd=_add(spent.usd, cost))

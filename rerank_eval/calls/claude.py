@@ -72,6 +72,7 @@ class Claude:
             key=key,
             settings=settings,
             imagine=_imagine,
+            uncounted=("search",),
             batches=sender.batches(BatchSettings.read(batch)),
         )
 

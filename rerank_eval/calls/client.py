@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
 
+from rerank_eval.calls.acceptance import Acceptance
 from rerank_eval.calls.attempts import Question, Sent, maybe_billed
-from rerank_eval.calls.batches import BatchDesks, check_has_store
+from rerank_eval.calls.batches import BatchDesks, UnnamedBatchError, check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.estimates import Estimates
+from rerank_eval.calls.kept_answers import Check, read_answer, read_batch
 from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
@@ -26,12 +27,10 @@ from rerank_eval.calls.types import (
     Outcome,
     Reply,
     call_key,
-    read_batch,
 )
 from rerank_eval.clock import Clock
 from rerank_eval.errors import ProviderBusyError, RefusedError, RerankerError, RunStoppingError, StoreError
 
-Check = Callable[[Any], object]
 _NO_DEADLINE_S = 1e8
 """A batch takes as long as it takes."""
 _SHORTEST_S = 0.05
@@ -62,7 +61,7 @@ class ApiClient:
         self._ended_by: RunStoppingError | StoreError | None = None
         self._asked: dict[str, Future[Answer]] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
-        self._accepting: set[tuple[str, str]] = set()
+        self._acceptance = Acceptance(self._clock, self._stopped)
         self._reached: set[tuple[str, str]] = set()
         self._in_flight = 0
         self._faults: Counter[tuple[str, str]] = Counter()
@@ -82,6 +81,7 @@ class ApiClient:
         """End all waits: nothing more is sent, what is in flight is still received and kept; what is out in a batch stays there."""
         self._stopped.set()
         self._desks.stop()
+        self._acceptance.stop()
 
     def ask(self, endpoint: Endpoint, body: Body, check: Check, sample: int = 0) -> Answer:
         """Return the provider's answer; see `types.Calls.ask`.
@@ -118,7 +118,7 @@ class ApiClient:
 
     def _find_or_ask(self, key: str, endpoint: Endpoint, body: Body, check: Check) -> Answer:
         text = None if self._keeper is None else self._keeper.get_call(key)
-        answer = self._read_kept(text, check)
+        answer = read_answer(endpoint, text, check)
         if answer is None:
             check_has_store(endpoint, self._keeper is not None)
             self._budget.check_known(endpoint)
@@ -131,24 +131,12 @@ class ApiClient:
                     self._keep(key, endpoint, answer)
                 raise
             self._keep(key, endpoint, answer)
-        self._accepting.add(endpoint.place)
-        return replace(answer, provider=endpoint.billed_as(answer.in_batch), model=endpoint.model)
+        self._acceptance.accepted(endpoint.place)
+        return replace(answer, provider=endpoint.billed_as(answer.in_batch), model=endpoint.model, key=key)
 
     def _keep(self, key: str, endpoint: Endpoint, answer: Answer) -> None:
         if self._keeper is not None:
             self._keeper.put_call(key, endpoint.provider, endpoint.model, answer.encode())
-
-    @staticmethod
-    def _read_kept(text: str | None, check: Check) -> Answer | None:
-        """Return the kept answer; None where there is none that can be used."""
-        if text is None or read_batch(text) is not None:
-            return None
-        try:
-            answer = Answer.decode(text)
-            check(answer.body)
-        except (ValueError, TypeError, KeyError, RerankerError):
-            return None
-        return answer
 
     def _ask_until_answered(self, key: str, endpoint: Endpoint, body: Body, batch: str | None) -> Answer:
         """Return the answer; `batch` is where the question is out already, which counts as the first attempt."""
@@ -178,12 +166,14 @@ class ApiClient:
         if batch is not None or endpoint.asks_in_batches:
             settings = replace(settings, deadline_s=_NO_DEADLINE_S)
         try:
-            return retrying(settings, key, elapsed_s, sleep)(attempt)
+            with self._acceptance.asking(endpoint.place):
+                return retrying(settings, key, elapsed_s, sleep)(attempt)
         except TryAgainError as error:
             fault = f"{error}"
         except NotAcceptedError as error:
-            if endpoint.place in self._accepting or self._desks.has_accepted(endpoint):
+            if self._acceptance.has_accepted(endpoint.place):
                 raise
+            self._check_going()
             fault = f"{error}; it has accepted none yet, so the settings are more likely wrong than this query"
             raise RefusedError(fault) from None
         if endpoint.place not in self._reached:  # every query would wait for it in vain
@@ -208,12 +198,19 @@ class ApiClient:
         desk = self._desks.of(endpoint) if is_out or endpoint.asks_in_batches else None
         self._check_going()
         reserved = 0.0 if is_out else self._budget.reserve(endpoint, self._estimates.correct(endpoint, estimate))
-        if desk is None:
-            sent = self._send(lambda: endpoint.send(body, timeout_s))
-        elif is_out and batch is not None:
-            sent = self._send(lambda: desk.fetch(key, batch))
-        else:
-            sent = self._send(lambda: desk.ask(key, body))
+        try:
+            if desk is None:
+                sent = self._send(lambda: endpoint.send(body, timeout_s))
+            elif is_out and batch is not None:
+                sent = self._send(lambda: desk.fetch(key, batch))
+            else:
+                sent = self._send(lambda: desk.ask(key, body))
+        except BaseException as error:
+            if isinstance(error, UnnamedBatchError):
+                self._budget.lose(endpoint, reserved)
+            else:
+                self._budget.release(reserved)
+            raise
         if not isinstance(sent.outcome, NotReachedError):
             self._reached.add(endpoint.place)
         reply = sent.outcome if isinstance(sent.outcome, Reply) else None
@@ -241,6 +238,7 @@ class ApiClient:
                 self._budget.release(reserved)
             raise
         attempts.append(noted)
+        self._acceptance.accepted(endpoint.place)
         pace.accepted(sent.sent_ns, sent.outcome.headers)
         usage = replace(endpoint.read_usage(decoded), retries=len(attempts) - 1)
         self._budget.settle(endpoint, reserved, usage, in_batch=desk is not None)
@@ -261,8 +259,9 @@ class ApiClient:
             outcome = send()
         except AttemptFailedError as error:
             outcome = error
-        except RunStoppingError:
-            self._check_going()  # what ended the run says more than a batch that was left
+        except RunStoppingError as error:
+            if not isinstance(error, UnnamedBatchError):
+                self._check_going()  # what ended the run says more than a batch that was left
             raise
         finally:
             with self._lock:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rerank_eval.calls.estimates import Estimates
+from rerank_eval.calls.kept_answers import read_answer, read_batch
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, KeptAnswers, call_key, read_batch
+from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, KeptAnswers, call_key
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RerankerError
 from rerank_eval.types import NO_USAGE, Usage
@@ -36,23 +37,20 @@ class DryCalls:
     output tokens are the most that an answer may have. No retry is counted, since none is expected.
     """
 
-    def __init__(
-        self, kept: KeptAnswers | None, prices: Prices, keeps: bool = True, clock: Clock | None = None
-    ) -> None:
-        """Take the answers that are kept, None for none yet, the prices, and whether a run would keep what it is answered."""
-        self._keeps = keeps
+    def __init__(self, kept: KeptAnswers | None, prices: Prices, clock: Clock | None = None) -> None:
+        """Take the answers that are kept, None for none yet, and the prices."""
         self._kept = kept
         self._prices = prices
         self._clock = clock or Clock()
         self._seen: set[str] = set()
         self._estimates = Estimates(kept)
-        self._models: set[tuple[str, str]] = set()
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._asked = Asked()
 
     @property
     def factor(self) -> float | None:
         """How many tokens were billed for each one estimated; None where no earlier answers tell, or of several models."""
-        return self._estimates.factor(*next(iter(self._models))) if len(self._models) == 1 else None
+        return self._estimates.factor(*self._endpoints.values()) if len(self._endpoints) == 1 else None
 
     def mark_partial(self, fault: str | None = None) -> None:
         """Note that not all questions are known, and the fault that is the cause."""
@@ -73,15 +71,16 @@ class DryCalls:
             NotImaginedError: there is none, so that what would be asked next cannot be known.
         """
         key = call_key(endpoint, body, sample)
-        is_new = not (self._keeps and key in self._seen) and sample % SAMPLES_APART == 0
+        is_new = key not in self._seen and sample % SAMPLES_APART == 0
         self._seen.add(key)
         kept = None if self._kept is None else self._kept.get_call(key)
-        if kept is not None:
+        known = read_answer(endpoint, kept, check)
+        if known is not None or read_batch(kept) is not None:
             self._asked = self._asked._replace(num_kept=self._asked.num_kept + is_new)
-            if read_batch(kept) is None:
-                return Answer.decode(kept)
         elif is_new:
             self.count(endpoint, body)
+        if known is not None:
+            return known
         if endpoint.imagine is None:
             self.mark_partial()
             raise NotImaginedError(f"{endpoint.provider} is not asked in a dry run")
@@ -94,7 +93,7 @@ class DryCalls:
 
     def count(self, endpoint: Endpoint, body: Body) -> None:
         """Count a question of which only the length is known."""
-        self._models.add((endpoint.provider, endpoint.model))
+        self._endpoints[endpoint.provider, endpoint.model] = endpoint
         estimate = self._estimates.correct(endpoint, endpoint.estimate(body))
         before = self._asked
         today = self._clock.utc().date()

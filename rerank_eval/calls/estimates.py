@@ -1,10 +1,10 @@
 """How many tokens a call will be billed for: as its endpoint estimates, corrected by what the provider counted until now."""
 
 import threading
-from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
+from rerank_eval.calls.kept_answers import read_answer
 from rerank_eval.calls.types import Answer, Endpoint, KeptAnswers
 from rerank_eval.types import Usage
 
@@ -30,7 +30,7 @@ class Estimates:
 
     def correct(self, endpoint: Endpoint, estimate: Usage) -> Usage:
         """Return what the endpoint estimates with its input tokens as the provider counts them, as far as that is known."""
-        factor = self.factor(endpoint.provider, endpoint.model)
+        factor = self.factor(endpoint)
         if factor is None or estimate.input_tokens is None:
             return estimate
         return replace(estimate, input_tokens=round(estimate.input_tokens * factor))
@@ -38,21 +38,21 @@ class Estimates:
     def learn(self, endpoint: Endpoint, answer: Answer) -> None:
         """Compare what an answer was estimated at with what it was billed for."""
         with self._lock:
-            known = self._read(endpoint.provider, endpoint.model)
-            self._counted[endpoint.provider, endpoint.model] = _add(known, answer)
+            self._counted[endpoint.provider, endpoint.model] = _add(self._read(endpoint), answer)
 
-    def factor(self, provider: str, model: str) -> float | None:
+    def factor(self, endpoint: Endpoint) -> float | None:
         """Return how many tokens were billed for each one estimated; None where no answer tells."""
         with self._lock:
-            known = self._read(provider, model)
+            known = self._read(endpoint)
         return known.billed / known.estimated if known.estimated else None
 
-    def _read(self, provider: str, model: str) -> _Counted:
+    def _read(self, endpoint: Endpoint) -> _Counted:
+        provider, model = endpoint.provider, endpoint.model
         if (provider, model) not in self._counted:
             counted = _Counted()
             for text in [] if self._kept is None else self._kept.sample_calls(provider, model, _COMPARED):
-                with suppress(ValueError, TypeError, KeyError):  # kept in another form by another version
-                    counted = _add(counted, Answer.decode(text))
+                answer = read_answer(endpoint, text)
+                counted = counted if answer is None else _add(counted, answer)
             self._counted[provider, model] = counted
         return self._counted[provider, model]
 

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from base64 import b64encode
+from typing import AnyStr
 from urllib.parse import urlsplit
 
 from rerank_eval.errors import ConfigError
@@ -49,11 +50,11 @@ class ApiKey:
 
     def remove_from(self, text: str) -> str:
         """Return `text` without the key, also where it is written in one of the forms that `_forms` names."""
-        return self._forms.sub(REDACTED, text)
+        return _replace(self._forms, text, REDACTED, "\\")
 
     def remove_from_bytes(self, content: bytes) -> bytes:
         """Return `content` without the key, as `remove_from` does; what was JSON still is."""
-        return self._bytes_forms.sub(REDACTED.encode(), content)
+        return _replace(self._bytes_forms, content, REDACTED.encode(), b"\\")
 
     def __repr__(self) -> str:
         """Name the variable."""
@@ -71,12 +72,13 @@ class ApiKey:
 def _forms(key: str) -> str:
     """Return a pattern of the key as it is, with JSON's escapes (also of JSON in a JSON text), percent-encoded, in UTF-16 or 32, and in base64.
 
-    Each alternative begins with a plain character, which `re` can look for fast, and no repetition is without a bound.
+    Each alternative begins with a plain character, which `re` can look for fast, and no repetition is without a bound. The backslashes
+    before the first character are not in it: they are `_replace`'s, or every backslash of a text would be a place to begin.
     """
-    between = r"\x00{0,3}"
-    first, *rest = map(_ways_to_write, key)
-    tail = between + between.join(f"(?:{'|'.join(ways)})" for ways in rest)
-    forms = [way + tail for way in first]
+    between = r"\x00{0,3}+"
+    first = key[0]
+    tail = between + between.join(f"(?:{'|'.join(_ways_to_write(character))})" for character in key[1:])
+    forms = [way + tail for way in (re.escape(first), f"u00{_code(first)}", f"%{_code(first)}")]
     for shift in range(3):  # base64 takes three bytes at a time, and the key may begin at any of them
         whole = b64encode(bytes(shift) + key.encode()).decode()
         part = whole[(0, 2, 3)[shift] : (shift + len(key)) * 8 // 6]
@@ -86,8 +88,23 @@ def _forms(key: str) -> str:
 
 def _ways_to_write(character: str) -> tuple[str, ...]:
     """Return patterns: as it is, escaped in JSON, percent-encoded."""
-    plain, code = re.escape(character), f"(?i:{ord(character):02x})"
+    plain, code = re.escape(character), _code(character)
     return plain, rf"\\\\{{0,7}}(?:{plain}|u00{code})", f"%{code}"
+
+
+def _code(character: str) -> str:
+    return f"(?i:{ord(character):02x})"
+
+
+def _replace(pattern: re.Pattern[AnyStr], text: AnyStr, replacement: AnyStr, backslash: AnyStr) -> AnyStr:
+    """Return the text with each match replaced, together with the backslashes before it."""
+    parts: list[AnyStr] = []
+    end = 0
+    for found in pattern.finditer(text):
+        parts += [text[end : found.start()].rstrip(backslash), replacement]
+        end = found.end()
+    parts.append(text[end:])
+    return text[:0].join(parts)
 
 
 def read_key(variable: str | None) -> ApiKey | None:
@@ -116,6 +133,24 @@ def check_url(url: object, setting: str = "url") -> str:
     if not known:
         raise ConfigError(f"{setting} is {url!r}; it must be like https://api.example.com/v1/rerank")
     return str(url)
+
+
+def check_header(name: object, value: object, setting: str) -> str:
+    """Return the name of a header in lower case; the value is in no message, as it may hold a key.
+
+    Raises:
+        ConfigError: HTTP allows no such name or value (RFC 9110, section 5), or the client itself sends this one.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ConfigError(f"{setting}: {name!r} is no name of an HTTP header, e.g. X-Api-Key")
+    if name.lower() in ("content-length", "transfer-encoding"):
+        raise ConfigError(f"{setting}: {name} is sent as the body has it; leave it out")
+    if not isinstance(value, str) or not re.fullmatch(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?", value):
+        raise ConfigError(
+            f"{setting}: the value of {name} has a character that no HTTP header can have, or a blank around it; "
+            "write visible ASCII characters on one line"
+        )
+    return name.lower()
 
 
 class KeyFilter(logging.Filter):

@@ -54,6 +54,7 @@ class OpenAIChat:
             key=key,
             settings=settings,
             imagine=_imagine,
+            uncounted=("search",),
         )
 
     def make_body(self, prompt: Prompt, schema: Schema, answer_tokens: int) -> Body:

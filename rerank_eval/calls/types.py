@@ -145,6 +145,9 @@ class Endpoint:
     batches: Batches | None = field(default=None, repr=False)
     """For a provider that has them, also where its settings do not ask for them: one that an earlier run sent is fetched all the same."""
 
+    uncounted: tuple[str, ...] = ()
+    """Units of the price list that its answers tell no count of."""
+
     headers: tuple[tuple[str, str], ...] = ()
     """Those that the settings name, by names in lower case; a server may answer by them."""
 
@@ -188,8 +191,8 @@ class Answer:
     """A provider's answer: its decoded JSON, how long the successful attempt took (None in a batch), and what it took to get it.
 
     `started` is the time of day (UTC, ISO 8601) of the successful attempt and `concurrency` how many attempts, it included, were then in
-    flight. `reused` marks one that was not asked for now. `provider`, as the price list names it, and `model` are not kept with it, since
-    the question names them.
+    flight. `reused` marks one that was not asked for now. `provider`, as the price list names it, `model` and `key` are not kept with it,
+    since the question names them.
     """
 
     body: Any
@@ -203,6 +206,8 @@ class Answer:
     reused: bool = field(default=False, compare=False)
     provider: str = field(default="", compare=False)
     model: str = field(default="", compare=False)
+    key: str = field(default="", compare=False)
+    """Its question's, as `call_key` has it."""
 
     @property
     def in_batch(self) -> bool:
@@ -213,12 +218,19 @@ class Answer:
     def timing(self) -> CallTiming:
         """What the recorded latency and the cost are made of."""
         return CallTiming(
-            self.nanoseconds, self.started, self.concurrency, self.reused, self.provider, self.model, self.usage
+            self.nanoseconds,
+            self.started,
+            self.concurrency,
+            self.reused,
+            self.provider,
+            self.model,
+            self.usage,
+            self.key,
         )
 
     def encode(self) -> str:
         """Return the answer as JSON, whole; in ASCII, since a text may have half of a surrogate pair, which UTF-8 cannot hold."""
-        kept = [part.name for part in fields(self) if part.name not in ("reused", "provider", "model")]
+        kept = [part.name for part in fields(self) if part.name not in ("reused", "provider", "model", "key")]
         return json.dumps({name: getattr(self, name) for name in kept} | {"usage": asdict(self.usage)})
 
     @classmethod
@@ -286,18 +298,3 @@ def call_key(endpoint: Endpoint, body: Body, sample: int) -> str:
     if endpoint.headers:
         question.append(endpoint.headers)
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
-
-
-def encode_batch(batch: str) -> str:
-    """Return what is kept in the place of an answer while its question is out in a batch."""
-    return json.dumps({"batch": batch})
-
-
-def read_batch(kept: str | None) -> str | None:
-    """Return the batch that `encode_batch` wrote down; None for an answer, and for nothing."""
-    try:
-        fields = None if kept is None else json.loads(kept)
-    except ValueError:
-        return None
-    batch = fields.get("batch") if isinstance(fields, dict) and len(fields) == 1 else None
-    return batch if isinstance(batch, str) else None

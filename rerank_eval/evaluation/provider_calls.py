@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rerank_eval.calls.budget import Spent
@@ -107,6 +107,12 @@ def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
     costs = [_cost(prices, call) for call in calls]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) if calls and len(known) == len(costs) else None
+
+
+def total_usd(prices: Prices, answers: Iterable[Answers]) -> float | None:
+    """Return what all answers of providers cost, one that serves several depths, stages or systems once; None if that is not known."""
+    calls = [call for found in answers for scores in found.scores.values() for call in scores.calls]
+    return cost_usd(prices, list({call.key or place: call for place, call in enumerate(calls)}.values()))
 
 
 def _cost(prices: Prices, call: CallTiming) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rerank_eval.calls.asking import AsksThroughCalls
 from rerank_eval.calls.json_paths import find, find_count
-from rerank_eval.calls.keys import check_url, read_key
+from rerank_eval.calls.keys import check_header, check_url, read_key
 from rerank_eval.calls.rerank_answers import DOCUMENTS_PER_SEARCH, ask_for_scores, read_rows
 from rerank_eval.calls.secret_settings import refuse_secrets
 from rerank_eval.calls.sending import make_post
@@ -32,6 +32,10 @@ _RESPONSE: dict[str, Any] = {
     "input_tokens": None,
     "search_units": None,
 }
+_MAY_BE_NONE = ("model", "document_text", "input_tokens", "search_units")
+_MEANING = {"request": "the name of a field in the body", "response": "where that is in the answer"}
+_COUNTED = {"input_token": "input_tokens", "search": "search_units"}
+"""Units of the price list by the field of `response` that says where they are told."""
 
 
 class HttpRerank(AsksThroughCalls):
@@ -72,13 +76,15 @@ class HttpRerank(AsksThroughCalls):
         settings = CallSettings.read(calls)
         self.concurrency = settings.concurrency
         self._request = _merged("request", _REQUEST, request)
+        _check_distinct(self._request)
         self._response = _merged("response", _RESPONSE, response)
         self._documents_per_call = documents_per_call
         key = read_key(api_key_env)
-        self._headers = {header.lower(): value for header, value in (headers or {}).items()}
+        self._headers = {check_header(name, value, "headers"): value for name, value in (headers or {}).items()}
         sent_headers = dict(self._headers)
         if key is not None:
-            sent_headers[auth_header.lower()] = f"{auth_prefix}{key.reveal()}"
+            authorization = f"{auth_prefix}{key.reveal()}"
+            sent_headers[check_header(auth_header, authorization, "auth_header, auth_prefix")] = authorization
         address = check_url(url)
         self.endpoint = Endpoint(
             provider=provider,
@@ -90,6 +96,7 @@ class HttpRerank(AsksThroughCalls):
             key=key,
             settings=settings,
             imagine=self._imagine,
+            uncounted=("output_token", *(unit for unit, field in _COUNTED.items() if self._response[field] is None)),
             headers=tuple(sorted(self._headers.items())),
         )
 
@@ -151,4 +158,28 @@ def _merged(where: str, defaults: Mapping[str, Any], settings: Mapping[str, Any]
     for name in settings or {}:
         if name not in defaults:
             raise ConfigError(f"{where} has no setting {name!r}: {nearest(str(name), defaults)}")
-    return {**defaults, **(settings or {})}
+    merged = {**defaults, **(settings or {})}
+    for name, value in merged.items():
+        if name == "also":
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where}.also is {value!r}; it must be a mapping, of what else is sent")
+            continue
+        may_be_none = name in _MAY_BE_NONE
+        if value is None and may_be_none:
+            continue
+        if not isinstance(value, str) or (not value and name != "results"):
+            kind = "a text or null" if may_be_none else "a text"
+            raise ConfigError(f"{where}.{name} is {value!r}; it must be {kind}: {_MEANING[where]}")
+    return merged
+
+
+def _check_distinct(request: Mapping[str, Any]) -> None:
+    names: dict[str, str] = {}
+    for name in ("query", "documents", "model"):
+        field = request[name]
+        if field in names:
+            raise ConfigError(
+                f"request.{names[field]} and request.{name} are both {field!r}; one would replace the other"
+            )
+        if field is not None:
+            names[field] = name

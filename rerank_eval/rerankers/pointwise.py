@@ -1,7 +1,7 @@
 """Pointwise reranking: the model grades each document from 0 to 3."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rerank_eval.calls.chat import Chat, Schema
 from rerank_eval.calls.interview import Interview
@@ -38,7 +38,8 @@ _STEP = 1e-6
 class Pointwise(ChatReranker):
     """Scores are grades from 0 to 3; among documents of one grade the candidate order stays, by a millionth a place.
 
-    Several documents are graded by one question. A document that an answer leaves out has grade 0, and counts as repaired. Without a usable
+    Several documents are graded by one question. An answer with other than one grade per document is repaired, and counted: a
+    document that it leaves out has grade 0. Without a usable
     answer all documents of a question have `UNKNOWN`, which ranks them behind those that answer and before those off the subject.
     """
 
@@ -73,28 +74,42 @@ class Pointwise(ChatReranker):
         return [grade - _STEP * place for place, grade in enumerate(grades)]
 
     def _grade(self, interview: Interview, items: Sequence[int]) -> list[int]:
-        def read(value: Mapping[str, Any]) -> list[int | None] | None:
+        def read(value: Mapping[str, Any]) -> list[int] | None:
             found = read_grades(value, len(items))
-            if found is not None and None in found:
+            if found is None:
+                return None
+            if not found.is_whole:
                 interview.repaired()
-            return found
+            return found.values
 
         found = interview.ask(items, _SCHEMA, read, 64 + 24 * len(items))
-        return [UNKNOWN] * len(items) if found is None else [grade or 0 for grade in found]
+        return [UNKNOWN] * len(items) if found is None else found
 
     def identity(self) -> Mapping[str, object]:
         """Return what `ChatReranker` does, and how many documents a question has."""
         return {**super().identity(), "documents_per_call": self._documents_per_call}
 
 
-def read_grades(value: Mapping[str, Any], num_documents: int) -> list[int | None] | None:
-    """Return a grade per document, None for one that has none; None if there is no grade at all. Of several the first counts."""
+class Grades(NamedTuple):
+    """A grade per document; `is_whole` says that nothing had to be repaired."""
+
+    values: list[int]
+    is_whole: bool
+
+
+def read_grades(value: Mapping[str, Any], num_documents: int) -> Grades | None:
+    """Return the grades, repaired: what is no grade of a document is dropped, of several the first counts, a missing one is 0.
+
+    None if not one can be used.
+    """
     said = value.get("grades")
-    grades: list[int | None] = [None] * num_documents
-    for row in said if isinstance(said, list) else ():
+    rows = said if isinstance(said, list) else []
+    grades: dict[int, int] = {}
+    for row in rows:
         number, grade = (row.get("number"), row.get("grade")) if isinstance(row, Mapping) else (None, None)
         if type(number) is not int or type(grade) is not int:
             continue
-        if 1 <= number <= num_documents and 0 <= grade <= HIGHEST and grades[number - 1] is None:
-            grades[number - 1] = grade
-    return None if grades.count(None) == num_documents else grades
+        if 1 <= number <= num_documents and 0 <= grade <= HIGHEST:
+            grades.setdefault(number, grade)
+    values = [grades.get(number, 0) for number in range(1, num_documents + 1)]
+    return Grades(values, len(grades) == len(rows) == num_documents) if grades else None

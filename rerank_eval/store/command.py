@@ -123,7 +123,10 @@ def _export(given: argparse.Namespace) -> int:
 def _export_row(row: KeptRow) -> str:
     names = ("provider", "model") if row.kind == "calls" else ("system", "query_id")
     fields = {"kind": row.kind, "key": row.key, **dict(zip(names, row.names, strict=True)), "answer": row.answer}
-    return json.dumps(fields)
+    try:
+        return json.dumps(fields, allow_nan=False)
+    except ValueError:  # a body may have NaN or Infinity, which Python reads and JSON has not: as the text that is kept
+        return json.dumps(fields | {"answer": json.dumps(row.answer)})
 
 
 def _prune(given: argparse.Namespace) -> int:

@@ -87,8 +87,8 @@ def _cost_lines(result: ExperimentResult) -> Iterator[str]:
             costs += [(depth.usage or {}).get("usd") for depth in asked]
             shown.append(f"{system.name} {', '.join(f'{_show_usd_per_1000(d)} at depth {d.depth}' for d in asked)}")
     if shown:
-        known = [usd for usd in costs if usd is not None]
-        total = f"{sum(known):.4f}" if len(known) == len(costs) else "n/a"
+        usd = None if None in costs else result.provenance.get("answers_usd")
+        total = "n/a" if usd is None else f"{usd:.4f}"
         yield f"USD per 1,000 queries: {'; '.join(shown)}. All these answers together, those kept before included: {total} USD"
 
 

@@ -13,6 +13,7 @@ from rerank_eval.protocols import Reranker
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
 from rerank_eval.report.html import render_html
+from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.pointwise import Pointwise
 from rerank_eval.results.reading import read_recorded
@@ -22,7 +23,7 @@ from rerank_eval.settings import LatencySettings
 from tests.answers.answering import DATASET, NUM_QUERIES, USD, answerer_at, answers_of, contexts_of, settings_for
 from tests.chat_server import claude_answer, read_prompt
 from tests.fakes import FixedRetriever, Hashed
-from tests.fault_server import FaultServer
+from tests.fault_server import GOOD, Behaviour, FaultServer
 
 pytest.importorskip("anthropic")
 
@@ -118,6 +119,27 @@ def test_tokens_cost_and_latency_are_those_of_the_whole_chain(tmp_path: Path) ->
             assert latency["mean_ms"] == pytest.approx(sum(whole) / 3e6)
             assert (answers[depth].latency or {})["count"] == NUM_QUERIES
     assert pointwise[4].chain_latency is None
+
+
+@pytest.mark.parametrize("is_composed", [False, True])
+def test_calls_that_were_refused_as_too_long_are_calls_of_the_chain(is_composed: bool, tmp_path: Path) -> None:
+    refused = {query.text for query in DATASET.queries[-2:]}
+    too_long = Behaviour(400, {"error": {"message": "prompt is too long: 9 > 8"}})
+    with FaultServer(
+        lambda asked: too_long if read_prompt(asked.body).query in refused else GOOD, claude_answer
+    ) as server:
+        reranker: Reranker = Listwise(Claude("claude-haiku-5-5", server.url), window=None)
+        if is_composed:
+            reranker = Cascade({"local": Hashed(), "api": reranker}, [3], "listwise")
+        result = evaluate(
+            DATASET, FixedRetriever(), [reranker], settings_for(tmp_path), answerer=answerer_at(server.url)
+        )
+    answered = 2 * (NUM_QUERIES - 2)
+    for depth, answer in answers_of(result).items():
+        of_answers, of_reranker = NUM_QUERIES, (NUM_QUERIES - 2 if is_composed else NUM_QUERIES) if depth else 0
+        assert answer.usage["calls"] == of_answers
+        assert answer.chain["calls"] == of_answers + of_reranker
+        assert answer.chain["input_tokens"] == 100 * (answered if depth else NUM_QUERIES - 2)
 
 
 def test_without_an_answerer_nothing_is_asked_and_nothing_of_it_is_written(tmp_path: Path) -> None:

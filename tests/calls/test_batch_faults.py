@@ -1,5 +1,6 @@
 """Message batches that go wrong: nothing is lost, nothing is paid for twice, and what comes to nothing is asked again."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,8 +147,12 @@ def test_a_batch_that_is_not_taken_is_sent_again_and_counts_once(fault: Behaviou
 @pytest.mark.parametrize("content", [b"<html>", {"id": "../x"}, {}])
 def test_a_batch_that_may_be_taken_and_cannot_be_found_again_is_not_sent_again(content: Any, tmp_path: Path) -> None:
     with BatchServer(first(is_create, Behaviour(content=content))) as server:
-        assert "does not say which it is" in f"{stop(server, tmp_path)}"
-        assert sum(map(is_create, server.asked)) == 1
+        stopped = stop(server, tmp_path)
+    assert "does not say which it is" in f"{stopped}"
+    assert re.search(
+        rf"; {NUM} attempts without an answer may have cost up to 0\.\d*[1-9]\d* USD", stopped.result.warnings[-1]
+    )
+    assert sum(map(is_create, server.asked)) == 1
 
 
 @pytest.mark.parametrize("num_short", [1, 3])

@@ -104,8 +104,8 @@ def test_what_earlier_runs_were_billed_is_known_from_the_first_call_on(tmp_path:
         ApiClient(store).ask(provider.endpoint, {"q": 0}, accept)
         with pytest.raises(BudgetError, match=r"costs up to 0\.0020"):
             ApiClient(store, Budget(PRICES, 0.75 * COST_USD)).ask(provider.endpoint, {"q": 1}, accept)
-        assert Estimates(store).factor("p", "m") == 2
-        assert Estimates(store).factor("p", "another") is None
+        assert Estimates(store).factor(provider.endpoint) == 2
+        assert Estimates(store).factor(replace(provider.endpoint, model="another")) is None
     assert len(provider.billed) == 1
 
 
@@ -136,7 +136,7 @@ def test_an_answer_that_tells_no_tokens_corrects_nothing() -> None:
     answer = client.ask(endpoint, {"q": 1}, accept)
     estimates = Estimates(None)
     estimates.learn(endpoint, answer)
-    assert estimates.factor("p", "m") is None
+    assert estimates.factor(endpoint) is None
     assert estimates.correct(endpoint, Usage(input_tokens=7)).input_tokens == 7
 
 
@@ -148,4 +148,4 @@ def test_a_damaged_or_older_answer_is_passed_over() -> None:
         def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
             return ["no JSON", "{}", "[1]", '{"attempts": [], "usage": {"unknown": 1}}']
 
-    assert Estimates(Keeps()).factor("p", "m") is None
+    assert Estimates(Keeps()).factor(Counting(StandingClock()).endpoint) is None

@@ -151,6 +151,18 @@ def test_a_key_that_a_batch_echoes_is_in_no_file_and_not_shown(
     check_shown([repr(result), *capfd.readouterr()], tmp_path, caplog)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("num_backslashes", [0, 2, 10, 1000])
+def test_what_was_json_still_is_however_many_backslashes_are_before_the_key(form: str, num_backslashes: int) -> None:
+    key = ApiKey(KEY_ENV)
+    text = '{"said": "before ' + num_backslashes * "\\" + FORMS[form](HARD_KEY) + ' after"}'
+    for cleaned in (key.remove_from(text), key.remove_from_bytes(text.encode()).decode()):
+        said = json.loads(cleaned)["said"]
+        assert said.startswith("before ")
+        assert "[api key removed]" in said
+        assert said.endswith(" after")
+
+
 def test_a_key_does_not_show_itself() -> None:
     key = ApiKey("COHERE_API_KEY")
     assert repr(key) == str(key) == f"{key}" == "ApiKey(COHERE_API_KEY)"

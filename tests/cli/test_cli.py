@@ -201,6 +201,7 @@ def test_a_bug_in_a_command_does_not_end_like_a_regression(
     [
         "+rerankers.http_rerank.headers.Authorization='Bearer SECRET'",
         "+rerankers.http_rerank.request.also.api_key=sk-SECRET",
+        "rerankers.http_rerank.request.also={api_key: sk-SECRET}",
         "rerankers.http_rerank.url='http://127.0.0.1:1/r?api_key=SECRET'",
         "rerankers.http_rerank.auth_prefix='Bearer SECRET'",
     ],

@@ -14,6 +14,7 @@ from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.results.depth_results import DepthResult
+from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.types import CallTiming, Usage
 from tests.evaluation.api_runs import make, settings_for
@@ -130,6 +131,24 @@ def test_a_composite_costs_what_the_calls_of_all_its_parts_cost_and_its_latency_
         assert depth.latency is not None
         assert (depth.latency["source"], depth.latency["count"]) == ("recorded", 6)
     assert not any(asked.again for asked in server.asked)  # the fusion asks what the cascade has
+
+
+def test_an_answer_that_serves_several_depths_or_stages_counts_once_in_what_all_cost(tmp_path: Path) -> None:
+    def evaluated(reranker: Any) -> tuple[ExperimentResult, float]:
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path, depths=(40, 50, 60)))
+        return result, sum(usage_of(depth)["usd"] for depth in result.systems[0].depths[1:])
+
+    with FaultServer() as server:
+        once = make(server.url, pointwise=False)
+        first, per_depth = evaluated(once)  # there are no 40 candidates
+        again, _ = evaluated(once)
+        both, of_both = evaluated(Cascade({"wide": once, "narrow": make(f"{server.url}/other")}, [2], "both"))
+    for name in ("spent_usd", "answers_usd"):
+        assert first.provenance[name] == pytest.approx(6 * 0.0025)
+    assert per_depth == pytest.approx(3 * 6 * 0.0025)
+    assert (again.provenance["spent_usd"], again.provenance["answers_usd"]) == (0, pytest.approx(6 * 0.0025))
+    assert both.provenance["answers_usd"] == pytest.approx(2 * 6 * 0.0025)
+    assert of_both == pytest.approx(3 * 2 * 6 * 0.0025)
 
 
 def test_with_a_local_stage_the_cost_is_known_and_the_latency_is_not(tmp_path: Path) -> None:

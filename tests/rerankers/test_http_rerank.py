@@ -132,9 +132,26 @@ def test_no_limit_of_documents_is_passed_and_the_parts_are_put_together() -> Non
         ({"headers": {"Authorization": f"Bearer {KEY}"}}, "headers.Authorization holds what looks like a key"),
         ({"request": {"also": {"api_key": KEY}}}, "request.also.api_key holds what looks like a key"),
         ({"auth_prefix": f"Bearer {KEY}"}, "auth_prefix holds what looks like a key"),
+        ({"headers": {"x a": "b"}}, "headers: 'x a' is no name of an HTTP header"),
+        ({"headers": {"x-a": "é"}}, "headers: the value of x-a has a character that no HTTP header can have"),
+        ({"headers": {"x-a": "a\r\nx-evil: 1"}}, "headers: the value of x-a has a character"),
+        ({"headers": {"x-a": " a"}}, "headers: the value of x-a has .* a blank around it"),
+        ({"headers": {"Content-Length": "5"}}, "headers: Content-Length is sent as the body has it"),
+        ({"api_key_env": "TEI_KEY", "auth_header": "a b"}, "auth_header.*: 'a b' is no name of an HTTP header"),
+        ({"api_key_env": "TEI_KEY", "auth_prefix": "Bearer\n"}, "auth_prefix: the value of Authorization has a char"),
+        ({"request": {"documents": "query"}}, "request.query and request.documents are both 'query'"),
+        ({"request": {"model": "documents"}}, "request.documents and request.model are both 'documents'"),
+        ({"request": {"also": "abc"}}, "request.also is 'abc'; it must be a mapping"),
+        ({"request": {"query": None}}, "request.query is None; it must be a text: the name of a field in the body"),
+        ({"request": {"document_text": 5}}, "request.document_text is 5; it must be a text or null"),
+        ({"response": {"results": 5}}, "response.results is 5; it must be a text: where that is in the answer"),
+        ({"response": {"index": None}}, "response.index is None; it must be a text"),
+        ({"response": {"score": ""}}, "response.score is ''; it must be a text"),
+        ({"response": {"input_tokens": ["usage"]}}, "response.input_tokens is .* must be a text or null"),
     ],
 )
-def test_a_wrong_setting_is_refused(settings: dict[str, Any], words: str) -> None:
+def test_a_wrong_setting_is_refused(settings: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEI_KEY", KEY)
     with pytest.raises(ConfigError, match=words) as caught:
         HttpRerank("http://localhost", "m", **settings)
     assert KEY not in str(caught.value)

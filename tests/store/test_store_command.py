@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rerank_eval.calls.types import encode_batch
+from rerank_eval.calls.kept_answers import encode_batch
 from rerank_eval.commands import run_command
 from rerank_eval.errors import ConfigError, DataError
 from rerank_eval.rerankers.http_rerank import HttpRerank
@@ -15,7 +15,7 @@ from rerank_eval.settings import LatencySettings, Settings
 from rerank_eval.store import Store
 from tests.conftest import RunPython
 from tests.fakes import FixedRetriever, Hashed, make_dataset
-from tests.fault_server import FaultServer
+from tests.fault_server import FaultServer, rerank_answer
 
 
 def fill(path: Path, url: str) -> None:
@@ -97,6 +97,22 @@ def test_export_has_every_intact_answer_as_it_came(store: Path, capsys: pytest.C
     out = store.parent / "all.jsonl"
     assert run(capsys, "export", store, "--out", out)[1] == [f"exported 17 answers: {out}"]
     assert [json.loads(line) for line in out.read_text().splitlines()] == rows
+
+
+def test_export_has_an_answer_with_numbers_that_json_has_not_as_the_text_that_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse_constant(name: str) -> float:
+        raise AssertionError(name)
+
+    path, odd = tmp_path / "s.sqlite", {"x": float("nan"), "y": [float("-inf")]}
+    with FaultServer(answer=lambda body: rerank_answer(body) | odd) as server:
+        fill(path, server.url)
+    code, lines, _ = run(capsys, "export", path)
+    rows = [json.loads(line, parse_constant=refuse_constant) for line in lines]
+    assert (code, len(rows)) == (0, 18)
+    kept = [json.loads(row["answer"])["body"] for row in rows if row["kind"] == "calls"]
+    assert all(str(body["x"]) == "nan" and body["y"] == [float("-inf")] and len(body["results"]) == 3 for body in kept)
 
 
 def test_prune_removes_what_meets_all_conditions_and_it_is_asked_again(

@@ -81,14 +81,18 @@ def test_what_answers_of_providers_cost_is_one_line_and_unknown_is_not_0() -> No
         return DepthResult(depth, {"nDCG@10": measure(0.6, 0.1)}, None, usage={"calls": calls, "usd": usd})
 
     def cost_of(*systems: SystemResult) -> list[str]:
-        return [line for line in shown(replace(RESULT, systems=list(systems))) if "USD" in line]
+        return [
+            line
+            for line in shown(replace(RESULT, systems=list(systems), provenance={"answers_usd": 0.03}))
+            if "USD" in line
+        ]
 
     known = SystemResult("api[x]", {}, None, None, None, 0, [FIRST, asked(10, 0.01), asked(20, 0.025)])
     local = SystemResult("mine", {}, None, None, None, 0, [FIRST, asked(10, None, calls=0)])
     unknown = SystemResult("b", {}, None, None, None, 0, [FIRST, asked(20, None)])
     text = "USD per 1,000 queries: api[x] 2.000 at depth 10, 5.000 at depth 20"
     together = "All these answers together, those kept before included:"
-    assert cost_of(known, local) == [f"{text}. {together} 0.0350 USD"]
+    assert cost_of(known, local) == [f"{text}. {together} 0.0300 USD"]
     assert cost_of(known, unknown) == [f"{text}; b n/a at depth 20. {together} n/a USD"]
     assert cost_of(local) == []
 
