@@ -15,8 +15,8 @@ from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.types import Usage
-from tests.api_runs import settings_for
 from tests.calls.test_client import OK, PRICES, Sender, accept, make_endpoint
+from tests.evaluation.api_runs import settings_for
 from tests.fakes import FixedRetriever, make_dataset
 from tests.fault_server import FaultServer
 

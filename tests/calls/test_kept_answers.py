@@ -15,8 +15,8 @@ from rerank_eval.errors import RerankerError
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.runner import evaluate
 from rerank_eval.store import Store
-from tests.api_runs import settings_for
 from tests.calls.test_client import OK, Sender, accept, make_endpoint
+from tests.evaluation.api_runs import settings_for
 from tests.fakes import FixedRetriever, make_dataset, make_request
 from tests.fault_server import Asked, Behaviour, FaultServer, rerank_answer
 
