@@ -181,12 +181,9 @@ def _explain(line: _Line) -> str:
 
 def _legend(comparison: Comparison) -> str:
     gate = comparison.gate
-    num_different = sum(
-        row.judgement.difference.ties < row.judgement.difference.num_queries for row in comparison.quality
-    )
     return (
-        f"{printable(comparison.compared)}. p is Holm-adjusted over the {num_different} of {len(comparison.quality)} comparisons that differ at all; detectable: the true change that these queries show with 80% "
-        f"probability. A regression is a significant drop of more than {gate.min_effect:g}; too noisy to say: a change of "
+        f"{printable(comparison.compared)}. p is Holm-adjusted over {comparison.num_comparisons} comparisons ({len(comparison.quality)} rows, without those that do not "
+        f"differ; rows of the same values are one); detectable: the true change that these queries show with 80% probability. A regression is a significant drop of more than {gate.min_effect:g}; too noisy to say: a change of "
         f"{gate.min_effect:g} could go unseen{', which fails with --strict' if gate.strict else ''}."
     )
 

@@ -46,7 +46,7 @@ def comparison(
     rows: Sequence[QualityRow], notes: Sequence[str] = (), strict: bool = False, dataset: str = "tiny"
 ) -> Comparison:
     gate = Gate(("nDCG@10",), 0.01, strict, 1.5, 13)
-    return Comparison(gate, dataset, "a with the baseline b", rows, [], notes)
+    return Comparison(gate, dataset, "a with the baseline b", rows, len(rows), [], notes)
 
 
 def printed(outcome: Comparison, width: int = 200) -> str:
