@@ -145,7 +145,7 @@ def _lines(comparison: Comparison) -> Iterator[_Line]:
 
 def _quality_line(row: QualityRow) -> _Line:
     verdict, difference = row.judgement
-    interval = "" if difference.low is None else f" [{difference.low:+.4f}, {difference.high:+.4f}]"
+    interval = " [n/a]" if difference.low is None else f" [{difference.low:+.4f}, {difference.high:+.4f}]"
     return _Line(
         verdict=verdict,
         system=printable(row.cell.system),

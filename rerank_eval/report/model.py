@@ -9,7 +9,7 @@ from rerank_eval.results.depth_results import Loss, Reliability, Stability
 
 
 class Estimate(NamedTuple):
-    """A mean with its 95% interval; the bounds are None where one query gives none."""
+    """A mean with its 95% interval; the bounds are None where fewer than six queries give none."""
 
     mean: float
     low: float | None

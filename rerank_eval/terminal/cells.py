@@ -33,11 +33,11 @@ def _column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def show_interval(measure: MeasureResult) -> str:
-    """Return a mean with its 95% interval, where there is one."""
+    """Return a mean with its 95% interval; n/a in its place where there is none."""
     if measure.mean is None:
         return "n/a"
     if measure.low is None or measure.high is None:
-        return show_number(measure.mean)
+        return f"{show_number(measure.mean)} [n/a]"
     return f"{show_number(measure.mean)} [{_short(measure.low)},{_short(measure.high)}]"
 
 
@@ -47,7 +47,7 @@ def show_difference(measure: MeasureResult) -> str:
     if found is None or found["mean"] is None:
         return ""
     if found["low"] is None or found["high"] is None:
-        return f"{found['mean']:+.4f}"
+        return f"{found['mean']:+.4f} [n/a]"
     return f"{found['mean']:+.4f} [{found['low']:+.3f},{found['high']:+.3f}]"
 
 

@@ -119,7 +119,7 @@ def test_no_number_is_cut_in_a_narrow_terminal(width: int) -> None:
 
 def test_one_query_has_no_interval() -> None:
     single = MeasureResult(0.25, None, None, 1, {"mean": 0.25, "low": None, "high": None})
-    assert "x (1 of 5 queries) 10 0.2500 +0.2500 n/a n/a" in shown(
+    assert "x (1 of 5 queries) 10 0.2500 [n/a] +0.2500 [n/a] n/a n/a" in shown(
         with_depths(DepthResult(10, {"nDCG@10": single}, None))
     )
 
