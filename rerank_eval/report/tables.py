@@ -207,6 +207,8 @@ def _result(series: Series, point: Point, dataset: DatasetReport, measures: Sequ
     for name, milliseconds in latencies.items():
         row |= _milliseconds(name, milliseconds)
     return row | {
+        "own samples": len(point.own_samples_ms),
+        "total samples": point.num_total_samples,
         "usd per 1000 queries": point.usd_per_1000,
         "judged@10": point.judged_at_10,
         "tie rate": point.tie_rate,
