@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerank_eval.check_data.texts import SelfRetrieval, Spread, Texts, find_self_retrieval, read_documents, read_queries
-from rerank_eval.evaluation.caveats import about_data_and_candidates, about_few_queries, about_no_judgments
+from rerank_eval.evaluation.caveats import (
+    about_data_and_candidates,
+    about_few_queries,
+    about_no_judgments,
+    about_unused_columns,
+)
 from rerank_eval.evaluation.evaluation import Evaluation
 from rerank_eval.evaluation.losses import find_bounds
 from rerank_eval.protocols import Progress
@@ -131,7 +136,7 @@ def describe_data(evaluation: Evaluation, progress: Progress) -> DataReport:
         published_bm25=dict(dataset.published_bm25),
         detectable=detectable if isinstance(detectable, tuple) else (),
         undetectable=detectable if isinstance(detectable, str) else None,
-        notes=(*about_no_judgments(dataset), *(() if shows_nothing else too_few)),
+        notes=(*about_no_judgments(dataset), *about_unused_columns(dataset), *(() if shows_nothing else too_few)),
         problems=(
             *about_data_and_candidates(evaluation),
             *(too_few if shows_nothing else ()),

@@ -31,6 +31,7 @@ def collect_warnings(
     dataset, first_stage, settings = evaluation.dataset, evaluation.first_stage, evaluation.settings
     warnings = [
         *about_no_judgments(dataset),
+        *about_unused_columns(dataset),
         *about_data_and_candidates(evaluation),
         *about_few_queries(len(dataset.queries)),
     ]
@@ -71,6 +72,18 @@ def about_no_judgments(dataset: Dataset) -> list[str]:
     ]
 
 
+def about_unused_columns(dataset: Dataset) -> list[str]:
+    """Return which columns of a table without judgments were not used: one may have them, or it is a log and that is as it should be."""
+    report = dataset.load_report
+    if not report.unused_columns:
+        return []
+    columns = {**report.named_columns, "relevance": report.unused_columns[0]}
+    mapping = ", ".join(f"{ours}: {name}" for ours, name in columns.items())
+    return [
+        f"data: columns not used: {', '.join(report.unused_columns)}; if one has the judgments, name it: 'dataset.columns={{{mapping}}}'"
+    ]
+
+
 def _about_data(dataset: Dataset) -> list[str]:
     report = dataset.load_report
     counts = {
@@ -86,11 +99,6 @@ def _about_data(dataset: Dataset) -> list[str]:
         ),
     }
     warnings = [f"data: {count} {what}" for what, count in counts.items() if count]
-    if report.unused_columns:
-        names = ", ".join(report.unused_columns)
-        warnings.append(
-            f"data: columns not used: {names}; if one has the judgments, name it: dataset.columns={{relevance: {report.unused_columns[0]}}}"
-        )
     level = dataset.relevance_level
     relevant = [doc_id for grades in dataset.qrels.values() for doc_id, grade in grades.items() if grade >= level]
     missing = sum(doc_id not in dataset.corpus for doc_id in relevant)

@@ -204,6 +204,22 @@ def test_a_query_log_passes_a_strict_check(tmp_path: Path, capsys: pytest.Captur
     assert lines[-1] == "no problem found"
 
 
+def test_a_log_with_a_column_of_no_use_passes_a_strict_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mapping of the note is the whole one, since it takes the place of the user's own."""
+    path = tmp_path / "log.csv"
+    path.write_text("question,document,timestamp\none,first text,2\ntwo,second text,1\n")
+    log = ["dataset=triples", f"dataset.path={path}", "retriever=candidates", "depths=[1]"]
+    assert run_command("check-data", [*log, "dataset.columns={query: question}", "--strict"]) == 0
+    note = capsys.readouterr().out.splitlines()[-2]
+    assert note.startswith("note: data: columns not used: timestamp;")
+    mapping = note.split("'")[1]
+    assert mapping == "dataset.columns={query: question, relevance: timestamp}"
+    assert run_command("check-data", [*log, mapping]) == 0
+    assert "grades: 1 of grade 1, 1 of grade 2" in capsys.readouterr().out
+
+
 def test_every_document_is_a_step_of_the_progress() -> None:
     dataset = with_documents(*((f"x{i}", f"text {i}") for i in range(1500)))
     recorder = Recorder()
