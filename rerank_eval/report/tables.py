@@ -232,8 +232,14 @@ def _stability(found: Stability, measure: str) -> Row:
         "tau": found.tau,
         "usd": found.usd,
     }
-    bias = [*found.position_bias, *[None] * _PARTS][:_PARTS]
-    return row | {f"mean place of tenth {part}": place for part, place in enumerate(bias, start=1)}
+    for bound, curve in (
+        ("", found.position_bias),
+        (" low", found.position_bias_low),
+        (" high", found.position_bias_high),
+    ):
+        bias = [*curve, *[None] * _PARTS][:_PARTS]
+        row |= {f"mean place of tenth {part}{bound}": place for part, place in enumerate(bias, start=1)}
+    return row
 
 
 def _answers(found: ContextAnswers) -> Row:
