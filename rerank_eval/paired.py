@@ -1,6 +1,6 @@
 """Differences between systems, query by query: the family of comparisons that a report or a gate makes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,10 +21,14 @@ from rerank_eval.statistics import (
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One number per query: a system's values of a measure, or the differences of two systems."""
+    """One number per query: a system's values of a measure, or the differences of two systems.
+
+    `compared` has the two systems' own values, (2, num_queries); None where the numbers are of one system, or theirs are not known.
+    """
 
     query_ids: tuple[str, ...]
     numbers: NDArray[np.float64]
+    compared: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, float]) -> "Column":
@@ -36,7 +40,13 @@ class Column:
     def difference(cls, values: Mapping[str, float], reference: Mapping[str, float]) -> "Column":
         """Return `values - reference` over the queries that both have."""
         query_ids = tuple(sorted(values.keys() & reference.keys()))
-        return cls(query_ids, np.array([values[query_id] - reference[query_id] for query_id in query_ids]))
+        compared = np.array([[side[query_id] for query_id in query_ids] for side in (values, reference)])
+        return cls(query_ids, compared[0] - compared[1], compared)
+
+    @property
+    def identity(self) -> Hashable:
+        """What is equal for two columns of the same two systems' values: however often it is asked, they are one comparison."""
+        return id(self) if self.compared is None else (self.query_ids, self.compared.tobytes())
 
 
 class Difference(NamedTuple):
@@ -81,8 +91,23 @@ def find_intervals(columns: Sequence[Column], seed: int) -> list[Interval | None
     return found
 
 
+def count_comparisons(columns: Sequence[Column]) -> int:
+    """Return how many comparisons the columns of differences are: each once, and only those in which any query differs."""
+    return len({column.identity for column in columns if has_difference(column.numbers)})
+
+
 def compare_family(columns: Sequence[Column], seed: int) -> list[Difference | None]:
-    """Return each column of differences with p adjusted by Holm over all that differ at all; None without a query."""
+    """Return each column of differences with p adjusted by Holm over `count_comparisons` of them; None without a query.
+
+    Columns of the same values, as those of a reranker that leaves the first stage's order at several depths, are one hypothesis that
+    is tested once.
+    """
+    distinct = {column.identity: column for column in columns}
+    found = dict(zip(distinct, _compare_distinct(list(distinct.values()), seed), strict=True))
+    return [found[column.identity] for column in columns]
+
+
+def _compare_distinct(columns: Sequence[Column], seed: int) -> list[Difference | None]:
     intervals = find_intervals(columns, seed)
     is_different = [has_difference(column.numbers) for column in columns]
     num_comparisons = sum(is_different)

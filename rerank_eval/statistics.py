@@ -20,12 +20,16 @@ RESAMPLES = 10_000
 ALPHA = 0.05
 POWER = 0.8
 _BLOCK = 500
+FEWEST_FOR_INTERVAL = 6
+"""Below it not even differences of one sign have a two-sided p of 0.05, 2 ** (1 - 6) being the first, so no 95% interval excludes 0."""
+ENOUGH_FOR_INTERVAL = 20
+"""Below it intervals are too narrow by more than a point or two; `benchmarks/gate.py` measures how often they hold the true mean."""
 _MOST_ENUMERATED = 13
 _TIE = 1e-12
 
 
 class Interval(NamedTuple):
-    """A mean with its 95% interval; `low` and `high` are None where fewer than two queries give none."""
+    """A mean with its 95% interval; `low` and `high` are None where fewer than six queries give none."""
 
     mean: float
     low: float | None
@@ -54,14 +58,14 @@ def mean_intervals(columns: NDArray[np.float64], seed: int) -> list[Interval]:
     """Return the mean and 95% interval of each column, by the paired bootstrap: all columns see the same resamples of queries.
 
     The percentiles are expanded for the small sample: plain ones are too narrow by sqrt((n - 1) / n) and by the normal instead of
-    the t distribution, and cover less than 95% where queries are few.
+    the t distribution, and cover less than 95% where queries are few. Below `FEWEST_FOR_INTERVAL` there is no interval.
     """
     num_queries, num_columns = columns.shape
     if num_queries == 0:
         raise ValueError("there is no query to take the mean of")
     means = columns.mean(axis=0)
-    if num_queries == 1:
-        return [Interval(float(mean), None, None, 1) for mean in means]
+    if num_queries < FEWEST_FOR_INTERVAL:
+        return [Interval(float(mean), None, None, num_queries) for mean in means]
     random = np.random.default_rng(seed)
     resampled = np.empty((RESAMPLES, num_columns))
     for start in range(0, RESAMPLES, _BLOCK):

@@ -137,6 +137,8 @@ class LoadReport:
     unknown_judged_queries: int = 0
     unused_columns: tuple[str, ...] = ()
     """Of a table without judgments: one of them may have them."""
+    named_columns: Mapping[str, str] = field(default_factory=dict)
+    """What the user said of the columns of such a table: ours -> that of the source."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_eval import LatencySettings, Settings, evaluate
+from rerank_eval.protocols import Reranker
 from rerank_eval.results.reading import read_recorded
 from rerank_eval.results.recorded import Cell, RecordedResult
 from rerank_eval.results.writing import write_result
@@ -39,14 +40,14 @@ class Informed(Hashed):
         return Scores([float(grades.get(document.doc_id, 0)) for document in request.documents])
 
 
-def write_small_result(parent: Path, *rerankers: Hashed, dataset: Dataset = DATASET, **settings: Any) -> Path:
+def write_small_result(parent: Path, *rerankers: Reranker, dataset: Dataset = DATASET, **settings: Any) -> Path:
     """Evaluate and return the result folder; without settings at two depths, without latency."""
     chosen = {"depths": (5, 20), "measures": ("nDCG@10", "RR@10"), "latency": LatencySettings(0), **settings}
     result = evaluate(dataset, FixedRetriever(), rerankers or [Informed()], Settings(**chosen))
     return write_result(result, parent)
 
 
-def small_result(parent: Path, *rerankers: Hashed, **settings: Any) -> RecordedResult:
+def small_result(parent: Path, *rerankers: Reranker, **settings: Any) -> RecordedResult:
     return read_recorded(write_small_result(parent, *rerankers, **settings))
 
 

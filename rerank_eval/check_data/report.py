@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerank_eval.check_data.texts import SelfRetrieval, Spread, Texts, find_self_retrieval, read_documents, read_queries
-from rerank_eval.evaluation.caveats import about_data_and_candidates, about_no_judgments
+from rerank_eval.evaluation.caveats import (
+    about_data_and_candidates,
+    about_few_queries,
+    about_no_judgments,
+    about_unused_columns,
+)
 from rerank_eval.evaluation.evaluation import Evaluation
 from rerank_eval.evaluation.losses import find_bounds
 from rerank_eval.protocols import Progress
-from rerank_eval.statistics import has_difference, minimum_detectable_effect
+from rerank_eval.statistics import FEWEST_FOR_INTERVAL, has_difference, minimum_detectable_effect
 from rerank_eval.types import Dataset, Run
 
 CORRELATIONS = (0.9, 0.7, 0.5)
@@ -71,7 +76,7 @@ class FirstStage:
 
 @dataclass(frozen=True)
 class Detectable:
-    """The true difference of a measure's mean that one paired test shows with 80% power; None where none can be shown.
+    """The true difference of a measure's mean that one paired test shows with 80% power.
 
     For two systems whose values spread over the queries as the first stage's do, and have this correlation.
     """
@@ -79,7 +84,7 @@ class Detectable:
     measure: str
     correlation: float
     deviation: float
-    effect: float | None
+    effect: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class DataReport:
     published_bm25: Mapping[str, float]
     """The published value of BM25 on these data, by measure."""
     detectable: tuple[Detectable, ...]
+    undetectable: str | None
+    """Why there is no `detectable`; None where there is, or where nothing is judged."""
     notes: tuple[str, ...]
     """What a reader must know although it is as it was asked for."""
     problems: tuple[str, ...]
@@ -112,6 +119,9 @@ def describe_data(evaluation: Evaluation, progress: Progress) -> DataReport:
     queries = read_queries(dataset.queries)
     self_retrieval = find_self_retrieval(dataset.queries, dataset.corpus, hashes)
     progress.start("judging the first stage", 1)
+    detectable = _find_detectable(evaluation) if dataset.is_judged else ()
+    too_few = about_few_queries(len(dataset.queries)) if dataset.is_judged else []
+    shows_nothing = len(dataset.queries) < FEWEST_FOR_INTERVAL
     return DataReport(
         name=dataset.name,
         split=dataset.split,
@@ -124,10 +134,12 @@ def describe_data(evaluation: Evaluation, progress: Progress) -> DataReport:
         self_retrieval=self_retrieval,
         first_stage=_describe_first_stage(evaluation),
         published_bm25=dict(dataset.published_bm25),
-        detectable=_find_detectable(evaluation) if dataset.is_judged else (),
-        notes=tuple(about_no_judgments(dataset)),
+        detectable=detectable if isinstance(detectable, tuple) else (),
+        undetectable=detectable if isinstance(detectable, str) else None,
+        notes=(*about_no_judgments(dataset), *about_unused_columns(dataset), *(() if shows_nothing else too_few)),
         problems=(
             *about_data_and_candidates(evaluation),
+            *(too_few if shows_nothing else ()),
             *_about_texts(documents, queries),
             *_about_self_retrieval(self_retrieval, dataset.removes_query_document),
         ),
@@ -191,24 +203,26 @@ def _count_unjudged(dataset: Dataset, first_stage: Run) -> Unjudged:
     return Unjudged(*counts)
 
 
-def _find_detectable(evaluation: Evaluation) -> tuple[Detectable, ...]:
-    """Return the effects for a range of correlations, since the systems that will be compared are not known yet.
+def _find_detectable(evaluation: Evaluation) -> tuple[Detectable, ...] | str:
+    """Return the effects for a range of correlations, since the systems that will be compared are not known yet, or why there are none.
 
     Differences of two columns with the deviation s and the correlation r have the deviation s * sqrt(2 * (1 - r)).
     """
     measure = evaluation.measures[0]
     values = np.array(list(evaluation.score(evaluation.first_stage, [measure])[measure].values()))
     centred = values - values.mean()
-    if len(values) < 2 or not has_difference(centred):
-        return ()
     effect = minimum_detectable_effect(centred, num_comparisons=1)
+    if len(values) < FEWEST_FOR_INTERVAL or effect is None:
+        return f"fewer than {FEWEST_FOR_INTERVAL} queries show no difference, however large it is"
+    if not has_difference(centred):
+        return f"all {len(values)} queries have the same {measure}, so how far they spread is not known"
     scales = {correlation: math.sqrt(2 * (1 - correlation)) for correlation in CORRELATIONS}
     return tuple(
         Detectable(
             measure,
             correlation,
             deviation=scale * float(values.std(ddof=1)),
-            effect=None if effect is None else scale * effect,
+            effect=scale * effect,
         )
         for correlation, scale in scales.items()
     )

@@ -51,6 +51,8 @@ def print_data_report(report: DataReport, console: Console) -> None:
         )
     for measure, value in report.published_bm25.items():
         say(f"published {measure} of BM25: {value:.4f}")
+    if report.undetectable is not None:
+        say(f"the smallest difference that can be shown: cannot be told, as {report.undetectable}")
     _print_detectable(report.detectable, report.queries.count, console)
     console.print()
     for note in report.notes:
@@ -123,8 +125,7 @@ def _print_detectable(detectable: tuple[Detectable, ...], num_queries: int, cons
     measure = detectable[0].measure
     table = _table("two systems whose values correlate", "deviation of differences", f"least {measure} shown")
     for item in detectable:
-        effect = "none" if item.effect is None else f"{item.effect:.4f}"
-        table.add_row(f"by {item.correlation}", f"{item.deviation:.4f}", effect)
+        table.add_row(f"by {item.correlation}", f"{item.deviation:.4f}", f"{item.effect:.4f}")
     console.print(table)
     console.print(
         f"Minimum detectable effect of {num_queries} queries: one paired test, p {ALPHA}, {POWER:.0%} power, if both systems spread over "

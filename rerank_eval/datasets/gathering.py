@@ -75,6 +75,7 @@ def assemble(
     skipped_lines: int = 0,
     dropped_duplicates: int = 0,
     unused_columns: tuple[str, ...] = (),
+    named_columns: Mapping[str, str] | None = None,
     first_stage: Run | None = None,
     reference_answers: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
@@ -99,6 +100,7 @@ def assemble(
             unjudged_queries=len(texts) - len(kept),
             unknown_judged_queries=sum(query_id not in texts for query_id in qrels or {}),
             unused_columns=unused_columns,
+            named_columns=named_columns or {},
         ),
         first_stage=first_stage,
         reference_answers={

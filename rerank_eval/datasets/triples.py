@@ -136,6 +136,7 @@ def _gather(
         raise DataError("there is no row of data", source)
     _check_columns(names, seen, columns, source)
     is_judged = names["relevance"] in seen
+    unused = () if is_judged else tuple(sorted(shortened(name) for name in seen - set(names.values())))
     if is_judged and not listed.qrels:
         raise DataError(
             f"the column {names['relevance']!r} is empty in every row; for a query log without judgments leave it out",
@@ -150,7 +151,8 @@ def _gather(
         conventions=conventions,
         skipped_lines=reader.skipped_lines,
         dropped_duplicates=reader.dropped_duplicates,
-        unused_columns=() if is_judged else tuple(sorted(shortened(name) for name in seen - set(names.values()))),
+        unused_columns=unused,
+        named_columns={ours: str(name) for ours, name in (columns or {}).items()} if unused else None,
         first_stage={query_id: Ranking.from_order(doc_ids) for query_id, doc_ids in listed.doc_ids.items()},
     )
 

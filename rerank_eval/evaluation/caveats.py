@@ -8,6 +8,7 @@ from rerank_eval.findings import Findings
 from rerank_eval.latency import FEWEST_FOR_P50, LatencyFailure, LatencySample
 from rerank_eval.results.experiment import SystemResult
 from rerank_eval.settings import Settings
+from rerank_eval.statistics import ENOUGH_FOR_INTERVAL, FEWEST_FOR_INTERVAL
 from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Run
 
@@ -28,7 +29,12 @@ def collect_warnings(
 ) -> list[str]:
     """Return a sentence for each thing that qualifies the numbers; none when there is nothing to say."""
     dataset, first_stage, settings = evaluation.dataset, evaluation.first_stage, evaluation.settings
-    warnings = [*about_no_judgments(dataset), *about_data_and_candidates(evaluation)]
+    warnings = [
+        *about_no_judgments(dataset),
+        *about_unused_columns(dataset),
+        *about_data_and_candidates(evaluation),
+        *about_few_queries(len(dataset.queries)),
+    ]
     for system in systems:
         warnings += _about_system(system, len(dataset.queries))
         if messages := answers[system.name].batch_failures:
@@ -66,6 +72,18 @@ def about_no_judgments(dataset: Dataset) -> list[str]:
     ]
 
 
+def about_unused_columns(dataset: Dataset) -> list[str]:
+    """Return which columns of a table without judgments were not used: one may have them, or it is a log and that is as it should be."""
+    report = dataset.load_report
+    if not report.unused_columns:
+        return []
+    columns = {**report.named_columns, "relevance": report.unused_columns[0]}
+    mapping = ", ".join(f"{ours}: {name}" for ours, name in columns.items())
+    return [
+        f"data: columns not used: {', '.join(report.unused_columns)}; if one has the judgments, name it: 'dataset.columns={{{mapping}}}'"
+    ]
+
+
 def _about_data(dataset: Dataset) -> list[str]:
     report = dataset.load_report
     counts = {
@@ -81,11 +99,6 @@ def _about_data(dataset: Dataset) -> list[str]:
         ),
     }
     warnings = [f"data: {count} {what}" for what, count in counts.items() if count]
-    if report.unused_columns:
-        names = ", ".join(report.unused_columns)
-        warnings.append(
-            f"data: columns not used: {names}; if one has the judgments, name it: dataset.columns={{relevance: {report.unused_columns[0]}}}"
-        )
     level = dataset.relevance_level
     relevant = [doc_id for grades in dataset.qrels.values() for doc_id, grade in grades.items() if grade >= level]
     missing = sum(doc_id not in dataset.corpus for doc_id in relevant)
@@ -130,9 +143,23 @@ def _about_candidates(dataset: Dataset, first_stage: Run, settings: Settings) ->
         warnings.append(
             f"candidates: the first stage has nothing for {empty} of {len(found)} queries; they count as {value}"
         )
-    if len(found) < 2:
-        warnings.append("one query gives no interval")
     return warnings
+
+
+def about_few_queries(count: int) -> list[str]:
+    """Return what so few queries cannot show; nothing where they are enough."""
+    if count >= ENOUGH_FOR_INTERVAL:
+        return []
+    queries = "1 query gives" if count == 1 else f"{count} queries give"
+    if count < FEWEST_FOR_INTERVAL:
+        return [
+            f"{queries} no interval, and no difference of theirs can be significant: that takes {FEWEST_FOR_INTERVAL} queries that all agree; "
+            f"take {ENOUGH_FOR_INTERVAL} or more"
+        ]
+    return [
+        f"{queries} intervals that are too narrow, without any width where all have the same value; from {ENOUGH_FOR_INTERVAL} on they "
+        "hold what they promise"
+    ]
 
 
 def _about_latency(first_stage: Run, settings: Settings, latency: Sequence[LatencySample]) -> list[str]:

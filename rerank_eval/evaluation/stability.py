@@ -17,9 +17,11 @@ from rerank_eval.evaluation.provider_calls import cost_usd
 from rerank_eval.evaluation.quality import Answers, answer_queries
 from rerank_eval.evaluation.systems import System
 from rerank_eval.latency import sample_queries
+from rerank_eval.paired import Column, find_intervals
 from rerank_eval.protocols import Progress
 from rerank_eval.results.depth_results import Spread, Stability
 from rerank_eval.results.experiment import SystemResult
+from rerank_eval.statistics import Interval
 from rerank_eval.store import Store
 from rerank_eval.types import Query, Request, Run
 
@@ -152,6 +154,7 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         for values in (first, *by_pass)
     ]
     ranks = {query_id: _ranks(evaluation, runs, query_id, len(first[query_id])) for query_id in everywhere}
+    bias = _position_bias(evaluation, passes, ranks) if passes[0].kind == "shuffles" else []
     asked = [call for one in passes for scores in one.answers.scores.values() for call in scores.calls]
     return Stability(
         count=len(passes),
@@ -159,7 +162,9 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         failures=sum(len(one.answers.failures) for one in passes),
         measures=_spreads(evaluation, runs) if everywhere else {},
         tau=_mean([tau for found in ranks.values() if (tau := _mean_tau(found)) is not None]),
-        position_bias=_position_bias(evaluation, passes, ranks) if passes[0].kind == "shuffles" else [],
+        position_bias=[None if found is None else found.mean for found in bias],
+        position_bias_low=[None if found is None else found.low for found in bias],
+        position_bias_high=[None if found is None else found.high for found in bias],
         usd=cost_usd(prices, asked),
     )
 
@@ -210,19 +215,22 @@ def _spreads(evaluation: Evaluation, runs: Sequence[Run]) -> dict[str, Spread]:
 
 def _position_bias(
     evaluation: Evaluation, passes: Sequence[Further], ranks: Mapping[str, NDArray[np.int64]]
-) -> list[float | None]:
-    """Return for each tenth of the list shown the mean place, 0 the first and 1 the last, of what was shown there."""
-    sums, counts = np.zeros(_PARTS), np.zeros(_PARTS)
+) -> list[Interval | None]:
+    """Return for each tenth of the list shown the mean place, 0 the first and 1 the last, of what was shown there.
+
+    The interval is over queries, each of which counts the same: its shuffles are no news of other queries.
+    """
+    by_tenth: list[dict[str, float]] = [{} for _ in range(_PARTS)]
     for query_id, found in ranks.items():
         size = found.shape[1]
         if size < 2:
             continue
         parts = np.arange(size) * _PARTS // size
-        for row, one in enumerate(passes, start=1):
-            order = draw_order(evaluation.settings.seed, one.number, query_id, size)
-            np.add.at(sums, parts, found[row, order] / (size - 1))
-            np.add.at(counts, parts, 1)
-    return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
+        orders = [draw_order(evaluation.settings.seed, one.number, query_id, size) for one in passes]
+        places = np.array([row[order] for row, order in zip(found[1:], orders, strict=True)]) / (size - 1)
+        for part in np.unique(parts):
+            by_tenth[part][query_id] = float(places[:, parts == part].mean())
+    return find_intervals([Column.of(means) for means in by_tenth], evaluation.settings.seed)
 
 
 def _mean(values: Sequence[float]) -> float | None:

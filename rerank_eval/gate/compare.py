@@ -8,9 +8,8 @@ import numpy as np
 
 from rerank_eval.errors import NotEvaluableError, shortened
 from rerank_eval.gate.verdicts import Judgement, Verdict, judge
-from rerank_eval.paired import Column
+from rerank_eval.paired import Column, count_comparisons
 from rerank_eval.results.comparability import (
-    Pair,
     check_evaluable,
     choose_measures,
     name_place,
@@ -62,12 +61,16 @@ class Gate(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows, the worst verdict first, and what qualifies them."""
+    """The rows, the worst verdict first, and what qualifies them.
+
+    `num_comparisons` counts what p is adjusted for: the rows of quality that differ at all, those of the same values once.
+    """
 
     gate: Gate
     dataset: str
     compared: str
     quality: Sequence[QualityRow]
+    num_comparisons: int
     latency: Sequence[LatencyRow]
     notes: Sequence[str]
 
@@ -107,12 +110,18 @@ def compare(
     pairs = pair_values(baseline, candidate, chosen)
     check_evaluable(baseline, candidate, pairs)
     latency, notes = _judge_latency(baseline, candidate, max_latency_ratio, seed)
+    columns = [Column.difference(pair.candidate, pair.baseline) for pair in pairs]
+    rows = [
+        QualityRow(pair.cell, _mean(pair.baseline, pair.common), _mean(pair.candidate, pair.common), judgement)
+        for pair, judgement in zip(pairs, judge(columns, min_effect, seed), strict=True)
+    ]
     worst_first = list(Verdict).index
     return Comparison(
         gate=Gate(chosen, min_effect, strict, max_latency_ratio, seed),
         dataset=f"{baseline.dataset['name']} ({baseline.dataset['split']})",
         compared=f"{_describe(candidate)} with the baseline {_describe(baseline)}",
-        quality=sorted(_judge_quality(pairs, min_effect, seed), key=lambda row: worst_first(row.verdict)),
+        quality=sorted(rows, key=lambda row: worst_first(row.verdict)),
+        num_comparisons=count_comparisons(columns),
         latency=sorted(latency, key=lambda row: worst_first(row.verdict)),
         notes=[*note_changes(baseline, candidate, pairs), *notes],
     )
@@ -120,14 +129,6 @@ def compare(
 
 def _describe(result: RecordedResult) -> str:
     return f"{result.path} of {result.provenance['started']}"
-
-
-def _judge_quality(pairs: Sequence[Pair], min_effect: float, seed: int) -> list[QualityRow]:
-    judgements = judge([Column.difference(pair.candidate, pair.baseline) for pair in pairs], min_effect, seed)
-    return [
-        QualityRow(pair.cell, _mean(pair.baseline, pair.common), _mean(pair.candidate, pair.common), judgement)
-        for pair, judgement in zip(pairs, judgements, strict=True)
-    ]
 
 
 def _mean(values: Mapping[str, float], query_ids: Sequence[str]) -> float:

@@ -146,7 +146,7 @@ def _lines(comparison: Comparison) -> Iterator[_Line]:
 
 def _quality_line(row: QualityRow) -> _Line:
     verdict, difference = row.judgement
-    bounds = ", ".join(format_signed(bound, 4) for bound in (difference.low, difference.high) if bound is not None)
+    bounds = [format_signed(bound, 4) for bound in (difference.low, difference.high) if bound is not None]
     return _Line(
         verdict=verdict,
         system=printable(row.cell.system),
@@ -154,7 +154,7 @@ def _quality_line(row: QualityRow) -> _Line:
         measure=printable(row.cell.measure),
         baseline=f"{row.baseline:.4f}",
         candidate=f"{row.candidate:.4f}",
-        change=format_signed(difference.mean, 4) + (f" [{bounds}]" if bounds else ""),
+        change=f"{format_signed(difference.mean, 4)} [{', '.join(bounds) or 'n/a'}]",
         p=f"{difference.p:.4f}",
         detectable="n/a" if difference.detectable is None else f"{difference.detectable:.4f}",
     )
@@ -182,12 +182,9 @@ def _explain(line: _Line) -> str:
 
 def _legend(comparison: Comparison) -> str:
     gate = comparison.gate
-    num_different = sum(
-        row.judgement.difference.ties < row.judgement.difference.num_queries for row in comparison.quality
-    )
     return (
-        f"{printable(comparison.compared)}. p is Holm-adjusted over the {num_different} of {len(comparison.quality)} comparisons that differ at all; detectable: the true change that these queries show with 80% "
-        f"probability. A regression is a significant drop of more than {gate.min_effect:g}; too noisy to say: a change of "
+        f"{printable(comparison.compared)}. p is Holm-adjusted over {comparison.num_comparisons} comparisons ({len(comparison.quality)} rows, without those that do not "
+        f"differ; rows of the same values are one); detectable: the true change that these queries show with 80% probability. A regression is a significant drop of more than {gate.min_effect:g}; too noisy to say: a change of "
         f"{gate.min_effect:g} could go unseen{', which fails with --strict' if gate.strict else ''}."
     )
 

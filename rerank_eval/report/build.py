@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from rerank_eval.errors import NotEvaluableError
-from rerank_eval.paired import Column, Difference, compare_family, find_intervals
+from rerank_eval.paired import Column, Difference, compare_family, count_comparisons, find_intervals
 from rerank_eval.report.changes import Choice, find_changes
 from rerank_eval.report.decision import (
     Choices,
@@ -26,7 +26,6 @@ from rerank_eval.report.selections import point_at
 from rerank_eval.results.comparability import check_reportable
 from rerank_eval.results.experiment import SystemResult
 from rerank_eval.results.recorded import Cell, RecordedResult
-from rerank_eval.statistics import has_difference
 
 _SHOWN_QUERIES = 60
 
@@ -66,7 +65,7 @@ def build_report(results: Sequence[RecordedResult], constraint: Constraint, seed
         answer=" ".join(answers),
         constraint=" ".join(limits) if constraint.is_set else None,
         measures=measures,
-        num_comparisons=sum(has_difference(column.numbers) for _, _, column in comparisons),
+        num_comparisons=count_comparisons([column for _, _, column in comparisons]),
         datasets=datasets,
         macro=average_over_datasets(datasets, measures),
         not_averaged=list_not_averaged(datasets),

@@ -2,7 +2,7 @@
 
 from rerank_eval.paired import Difference, format_signed
 from rerank_eval.report.formats import UNKNOWN, format_latency_interval, format_milliseconds
-from rerank_eval.report.model import Estimate, Milliseconds
+from rerank_eval.report.model import Estimate, Milliseconds, Point, is_total_of_fewer
 
 
 def show(value: str | int | float | None) -> str:
@@ -59,3 +59,9 @@ def show_latency(latency: Milliseconds | None) -> str:
 
 def _bracketed(interval: str) -> str:
     return f"[{interval}]" if interval == UNKNOWN else interval
+
+
+def show_samples(point: Point) -> str:
+    """Return how many samples a latency is over, and a total where it is over fewer: those whose first stage was timed as well."""
+    count = len(point.own_samples_ms) or point.num_total_samples
+    return f"{count} own, {point.num_total_samples} total" if is_total_of_fewer(point) else str(count or UNKNOWN)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rerank_eval.paired import Difference, format_signed
 from rerank_eval.report.formats import format_usd
 from rerank_eval.report.model import DatasetReport, Knee, Place, Point, Series
-from rerank_eval.statistics import ALPHA, Interval
+from rerank_eval.statistics import FEWEST_FOR_INTERVAL, Interval
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
             f"{where} there are no judgments, so nothing here says which ranking is better: the tables show latency, and how far each "
             "reranker moves the first stage's ranking."
         )
-    if 2 ** (1 - dataset.num_queries) > ALPHA:
+    if dataset.num_queries < FEWEST_FOR_INTERVAL:
         return f"{where}: too few queries to say whether a reranker helps; judge more."
     if not choices.points:
         return f"{where}, no reranker answered every query, so none is named best; the differences to the first stage are paired."

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MANY = 30
+_MARK_POINTS = 8
 _Box = tuple[float, float, float, float]
 
 
@@ -30,22 +31,26 @@ def write_depths(
 ) -> None:
     """Write each depth beside its mark where neither a mark, one of `others`, nor another label is; the limits must be set.
 
-    Where there are many marks, only those on the front get theirs.
+    Depths of a series whose marks lie on each other, one after the other, have one label: the first and the last of them. Where there
+    are many marks, only those on the front get theirs.
     """
     size = 72 * width_inches, 72 * height_inches
     places = [_points_of(axes, label.x, label.y, *size) for label in labels]
     marks = [*places, *(_points_of(axes, x, y, *size) for x, y in others)]
-    taken = [_box(x, y, 8, 8) for x, y in marks]
-    for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: not pair[0].on_front):
-        if len(labels) > _MANY and not label.on_front:
+    taken = [_box(x, y, _MARK_POINTS, _MARK_POINTS) for x, y in marks]
+    groups = _group_near(labels, places)
+    for first, last, on_front in sorted(groups, key=lambda group: not group[2]):
+        if len(groups) > _MANY and not on_front:
             break
-        found = _find_room(str(label.depth), x, y, size, taken)
+        label, (x, y) = labels[first], places[first]
+        shown = "-".join(dict.fromkeys(str(labels[place].depth) for place in (first, last)))
+        found = _find_room(shown, x, y, size, taken)
         if found is None:
             continue
         shift, box = found
         taken.append(box)
         text = axes.annotate(
-            str(label.depth),
+            shown,
             (label.x, label.y),
             shift,
             textcoords="offset points",
@@ -54,6 +59,20 @@ def write_depths(
             fontsize=7.5,
         )
         text.set_gid(f"s{label.series}.depth{label.depth}")
+
+
+def _group_near(labels: Sequence[DepthLabel], places: Sequence[tuple[float, float]]) -> list[tuple[int, int, bool]]:
+    """Return the positions of the first and the last label of each group, and whether one of it is on the front."""
+    groups: list[tuple[int, int, bool]] = []
+    for number, (label, (x, y)) in enumerate(zip(labels, places, strict=True)):
+        if groups:
+            first, _, on_front = groups[-1]
+            is_near = max(abs(x - places[first][0]), abs(y - places[first][1])) < _MARK_POINTS
+            if is_near and labels[first].series == label.series:
+                groups[-1] = first, number, on_front or label.on_front
+                continue
+        groups.append((number, number, label.on_front))
+    return groups
 
 
 def _find_room(

@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import Literal
 
 from rerank_eval.latency import FEWEST_FOR_P95
-from rerank_eval.report.model import ContextAnswers, Estimate, Milliseconds, Point, RunDescription, Series
+from rerank_eval.report.model import (
+    ContextAnswers,
+    Estimate,
+    Milliseconds,
+    Point,
+    RunDescription,
+    Series,
+    is_total_of_fewer,
+)
 from rerank_eval.results.depth_results import AnswerResult, DepthResult
 from rerank_eval.results.experiment import SystemResult
 from rerank_eval.results.recorded import RecordedResult
@@ -58,6 +66,7 @@ def make_point(
         own_samples_ms=[
             nanoseconds / 1e6 for nanoseconds in result.samples.get((system.name, depth.depth), {}).values()
         ],
+        num_total_samples=count if isinstance(count := (total or {}).get("count"), int) else 0,
         usd_per_1000=None if usd is None or not num_answered else 1000 * usd / num_answered,
         judged_at_10=depth.judged_at_10,
         tie_rate=depth.tie_rate,
@@ -153,6 +162,11 @@ def warn(results: Sequence[RecordedResult], series: Sequence[Series], same_hardw
     if len(timed_runs) > 1 and same_hardware:
         warnings.append(
             "latencies come from runs at different times: what else the machine did may differ more than the systems do"
+        )
+    if of_fewer := [found.label for found in series if any(map(is_total_of_fewer, found.points))]:
+        warnings.append(
+            f"the total latency of {', '.join(of_fewer)} is over fewer samples than its own, those whose first stage was timed as well, and "
+            "may so lie below it; it compares with other totals, which are over the same queries"
         )
     return [*warnings, *_warn_of_few_samples(results, series)]
 

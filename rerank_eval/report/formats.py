@@ -1,10 +1,12 @@
 """How a report writes its numbers: with a fixed number of digits, and "n/a" where a value is unknown."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import zip_longest
 
 from rerank_eval.paired import Difference, format_signed
 from rerank_eval.report.model import Estimate, Milliseconds
+from rerank_eval.results.depth_results import Stability
 
 UNKNOWN = "n/a"
 
@@ -57,9 +59,16 @@ def format_share(value: float | None) -> str:
 STABILITY_KINDS = {"shuffles": "candidates shuffled", "repeats": "asked again"}
 
 
-def format_curve(places: Sequence[float | None]) -> str:
-    """Return a position bias with two decimals each, n/a where nothing was shown; n/a where it was not measured."""
-    return " ".join(UNKNOWN if place is None else f"{place:.2f}" for place in places) or UNKNOWN
+def format_curve(found: Stability) -> str:
+    """Return a position bias with two decimals each, n/a where nothing was shown, * where the interval leaves out 0.5; n/a without one."""
+    bounds = zip_longest(found.position_bias, found.position_bias_low, found.position_bias_high)
+    return (
+        " ".join(UNKNOWN if mean is None else f"{mean:.2f}{_star(low, high)}" for mean, low, high in bounds) or UNKNOWN
+    )
+
+
+def _star(low: float | None, high: float | None) -> str:
+    return "*" if low is not None and high is not None and not low <= 0.5 <= high else ""
 
 
 def shorten(text: str, width: int) -> str:

@@ -61,7 +61,7 @@ def make_stability_table(dataset: DatasetReport, measure: str, labels: Mapping[s
                 number_cell(None if spread is None else spread.per_query, format_score),
                 number_cell(None if spread is None else max(spread.means) - min(spread.means), format_score),
                 number_cell(found.tau, format_score),
-                Cell(format_curve(found.position_bias), is_number=False),
+                Cell(format_curve(found), is_number=False),
             ]
             rows.append(place.row(cells))
     return TableView(
@@ -69,5 +69,5 @@ def make_stability_table(dataset: DatasetReport, measure: str, labels: Mapping[s
         headings,
         rows,
         "The first answer is the one that all other tables are about. Position bias: for each tenth of a shuffled list, the mean place (0 first, 1 last) "
-        "at which what was shown there ended; 0.50 everywhere without a bias.",
+        "at which what was shown there ended; 0.50 everywhere without a bias, * where its 95% interval over queries leaves that out.",
     )

@@ -13,7 +13,7 @@ from rerank_eval.report.html_cells import (
     number_cell,
     test_cell,
 )
-from rerank_eval.report.model import DatasetReport, Point, Report
+from rerank_eval.report.model import DatasetReport, Point, Report, is_total_of_fewer
 from rerank_eval.report.overview import count_collections
 from rerank_eval.report.selections import distinct_first_stages
 from rerank_eval.report.short_labels import shorten_first_stages
@@ -145,7 +145,7 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
         latencies = (point.own_p50, point.own_p95, point.total_p50, point.total_p95)
         cells = [
             *(latency_cell(latency) for latency in latencies),
-            count_cell(len(point.own_samples_ms) or None),
+            _samples_cell(point),
             number_cell(point.usd_per_1000, format_usd),
             number_cell(point.judged_at_10, format_share),
             number_cell(point.tie_rate, format_share),
@@ -153,6 +153,11 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
             count_cell(point.failures),
         ]
         rows.append(place.row(cells))
+    fewer = (
+        " Where n has two numbers, total is over the second, the samples whose first stage was timed as well: it may lie below own."
+        if any(is_total_of_fewer(place.point) for place in list_places(dataset, labels))
+        else ""
+    )
     machines = (
         "" if dataset.same_hardware else " Latencies come from different machines and do not compare between them."
     )
@@ -160,10 +165,16 @@ def make_cost_table(dataset: DatasetReport, labels: Mapping[str, str]) -> TableV
         f"Latency and cost on {dataset.name} per system and depth; lower is better",
         headings,
         rows,
-        "Own is the reranker alone, total includes the first stage. A bound is n/a where the samples are too few for it. "
+        f"Own is the reranker alone, total includes the first stage.{fewer} A bound is n/a where the samples are too few for it. "
         "Cost is what providers are paid: 0 where none is asked (machine time is not counted), n/a where no price is known, or where one was "
         f"not asked at that depth by itself.{machines}",
     )
+
+
+def _samples_cell(point: Point) -> Cell:
+    """Return the number of samples of the own latency, above that of the total where it is over fewer."""
+    cell = count_cell(len(point.own_samples_ms) or point.num_total_samples or None)
+    return cell._replace(detail=f"total {point.num_total_samples:,}") if is_total_of_fewer(point) else cell
 
 
 def make_loss_table(dataset: DatasetReport, measure: str, labels: Mapping[str, str]) -> TableView:

@@ -9,7 +9,7 @@ from rerank_eval.results.depth_results import Loss, Reliability, Stability
 
 
 class Estimate(NamedTuple):
-    """A mean with its 95% interval; the bounds are None where one query gives none."""
+    """A mean with its 95% interval; the bounds are None where fewer than six queries give none."""
 
     mean: float
     low: float | None
@@ -52,7 +52,8 @@ class ContextAnswers:
 class Point:
     """A system at one depth; depth 0 is the first stage alone.
 
-    `usd_per_1000` is what providers get: 0 where none is asked, None where it is not known.
+    `usd_per_1000` is what providers get: 0 where none is asked, None where it is not known. A total needs a query whose first stage was
+    timed: of what is recorded for all queries it has fewer samples than the reranker's own latency, and its p95 may then be the lower.
     """
 
     depth: int
@@ -66,6 +67,7 @@ class Point:
     own_p50: Milliseconds | None
     own_p95: Milliseconds | None
     own_samples_ms: Sequence[float]
+    num_total_samples: int
     usd_per_1000: float | None
     judged_at_10: float | None
     tie_rate: float | None
@@ -74,6 +76,11 @@ class Point:
     reliability: Reliability | None = None
     stability: Mapping[str, Stability] = field(default_factory=dict)
     answers: ContextAnswers | None = None
+
+
+def is_total_of_fewer(point: Point) -> bool:
+    """Return whether the total latency is over fewer samples than the reranker's own."""
+    return 0 < point.num_total_samples < len(point.own_samples_ms)
 
 
 def makes_calls(point: Point) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_signed
+from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_samples, show_signed
 from rerank_eval.report.context_tables import make_context_table
 from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
 from rerank_eval.report.labelled_places import LabelledPlace
@@ -262,6 +262,7 @@ def _cost(point: Point) -> Row:
         "own p95": show_latency(point.own_p95),
         "total p50": show_latency(point.total_p50),
         "total p95": show_latency(point.total_p95),
+        "n": show_samples(point),
         "USD per 1000": format_usd(point.usd_per_1000),
         "judged@10": format_share(point.judged_at_10),
         "ties": format_share(point.tie_rate),

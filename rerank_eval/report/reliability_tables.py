@@ -43,8 +43,8 @@ def make_stability_table(name: str, on: str, measures: Sequence[str], places: Se
                         "lowest mean": None if spread is None else min(spread.means),
                         "highest mean": None if spread is None else max(spread.means),
                         "Kendall's tau": found.tau,
-                        "position bias": format_curve(found.position_bias),
+                        "position bias": format_curve(found),
                     }
                 )
-    title = f"Stability {on}: answers to the same queries; position bias is the mean place (0 first, 1 last) of what each tenth of a shuffled list ended at"
+    title = f"Stability {on}: answers to the same queries; position bias is the mean place (0 first, 1 last) of what each tenth of a shuffled list ended at, * where its 95% interval leaves out 0.50"
     return make_table(f"stability-{name}", title, rows)

@@ -219,6 +219,8 @@ def _result(series: Series, point: Point, dataset: DatasetReport, measures: Sequ
     for name, milliseconds in latencies.items():
         row |= _milliseconds(name, milliseconds)
     return row | {
+        "own samples": len(point.own_samples_ms),
+        "total samples": point.num_total_samples,
         "usd per 1000 queries": point.usd_per_1000,
         "judged@10": point.judged_at_10,
         "tie rate": point.tie_rate,
@@ -242,8 +244,14 @@ def _stability(found: Stability, measure: str) -> Row:
         "tau": found.tau,
         "usd": found.usd,
     }
-    bias = [*found.position_bias, *[None] * _PARTS][:_PARTS]
-    return row | {f"mean place of tenth {part}": place for part, place in enumerate(bias, start=1)}
+    for bound, curve in (
+        ("", found.position_bias),
+        (" low", found.position_bias_low),
+        (" high", found.position_bias_high),
+    ):
+        bias = [*curve, *[None] * _PARTS][:_PARTS]
+        row |= {f"mean place of tenth {part}{bound}": place for part, place in enumerate(bias, start=1)}
+    return row
 
 
 def _answers(found: ContextAnswers) -> Row:

@@ -146,7 +146,8 @@ def _is_stability(found: Stability) -> bool:
         for spread in found.measures.values()
         for number in (*spread.means, spread.standard_deviation, spread.per_query)
     ]
-    rest = {str(place): value for place, value in enumerate((found.tau, found.usd, *found.position_bias))}
+    curves = (*found.position_bias, *found.position_bias_low, *found.position_bias_high)
+    rest = {str(place): value for place, value in enumerate((found.tau, found.usd, *curves))}
     return all(map(_is_integer, counts.values())) and all(map(is_number, spreads)) and _is_numbers(rest)
 
 

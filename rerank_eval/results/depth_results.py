@@ -63,8 +63,8 @@ class Stability:
     """How far the result's own answers and `count` further ones are apart, over the `num_queries` that were answered every time.
 
     `tau` is the mean of Kendall's tau over all pairs of answers. `position_bias` has, for each tenth of a shuffled list, the mean place
-    (0 first, 1 last) of what was shown there, 0.5 everywhere without a bias; None for a tenth that no list has. `usd` is what the
-    further answers cost.
+    (0 first, 1 last) of what was shown there, 0.5 everywhere without a bias; None for a tenth that no list has. `position_bias_low` and
+    `position_bias_high` are its 95% intervals over queries. `usd` is what the further answers cost.
     """
 
     count: int
@@ -73,6 +73,8 @@ class Stability:
     measures: Mapping[str, Spread]
     tau: float | None
     position_bias: Sequence[float | None] = ()
+    position_bias_low: Sequence[float | None] = ()
+    position_bias_high: Sequence[float | None] = ()
     usd: float | None = None
 
 

@@ -34,11 +34,11 @@ def _column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def show_interval(measure: MeasureResult) -> str:
-    """Return a mean with its 95% interval, where there is one."""
+    """Return a mean with its 95% interval; n/a in its place where there is none."""
     if measure.mean is None:
         return "n/a"
     if measure.low is None or measure.high is None:
-        return show_number(measure.mean)
+        return f"{show_number(measure.mean)} [n/a]"
     return f"{show_number(measure.mean)} [{_short(measure.low)},{_short(measure.high)}]"
 
 
@@ -48,7 +48,7 @@ def show_difference(measure: MeasureResult) -> str:
     if found is None or found["mean"] is None:
         return ""
     if found["low"] is None or found["high"] is None:
-        return format_signed(found["mean"], 4)
+        return f"{format_signed(found['mean'], 4)} [n/a]"
     return f"{format_signed(found['mean'], 4)} [{format_signed(found['low'], 3)},{format_signed(found['high'], 3)}]"
 
 

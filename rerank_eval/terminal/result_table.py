@@ -69,7 +69,8 @@ def _rows(result: ExperimentResult, all_intervals: bool) -> list[list[str]]:
         if all(_is_first_stage(depth, names, num_queries) for depth in system.depths):
             last = system.depths[-1]
             depths = "-".join(dict.fromkeys(str(depth.depth) for depth in (system.depths[1], last)))
-            rows.append([system.name, depths, "as depth 0", *[""] * len(names), *_latency_cells(last.latency)])
+            latencies = _latency_cells(*(depth.latency for depth in system.depths[1:]))
+            rows.append([system.name, depths, "as depth 0", *[""] * len(names), *latencies])
             continue
         for depth in system.depths[1:]:
             add_row(system.name, depth, depth.latency)
@@ -177,7 +178,13 @@ def _is_first_stage(depth: DepthResult, names: list[str], num_queries: object) -
     )
 
 
-def _latency_cells(latency: Mapping[str, object] | None) -> list[str]:
-    mark = "*" if (latency or {}).get("source") == "recorded" else ""
-    found = [show_milliseconds((latency or {}).get(name)) for name in ("p50_ms", "p95_ms")]
-    return [cell if cell == "n/a" else f"{cell}{mark}" for cell in found]
+def _latency_cells(*latencies: Mapping[str, object] | None) -> list[str]:
+    """Return p50 and p95; of several depths in one row the least and the most of those that are known."""
+    known = [latency for latency in latencies if latency is not None]
+    mark = "*" if any(latency.get("source") == "recorded" for latency in known) else ""
+    cells = []
+    for name in ("p50_ms", "p95_ms"):
+        values = sorted(value for latency in known if isinstance(value := latency.get(name), float))
+        shown = dict.fromkeys(map(show_milliseconds, values[:1] + values[-1:]))
+        cells.append(f"{'-'.join(shown)}{mark}" if shown else show_milliseconds(None))
+    return cells

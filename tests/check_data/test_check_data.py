@@ -160,11 +160,31 @@ def test_the_detectable_effect_is_that_of_differences_with_the_stated_correlatio
     noise = random - random.mean() - (random @ centred / (centred @ centred)) * centred
     other = 0.5 * centred + np.sqrt(0.75) * noise * np.linalg.norm(centred) / np.linalg.norm(noise)
     assert found[-1].deviation == pytest.approx((values - other).std(ddof=1))
-    assert found[-1].effect is not None
-    assert found[0].effect is not None
     # (t of 97.5% + t of 80%) with 39 degrees of freedom, from a table
     assert found[-1].effect == pytest.approx((2.0227 + 0.8512) * found[-1].deviation / np.sqrt(40), rel=1e-4)
     assert found[0].effect < found[-1].effect
+
+
+@pytest.mark.parametrize(
+    ("count", "problem", "note"),
+    [(4, "4 queries give no interval", ""), (6, "", "6 queries give intervals that are too narrow"), (20, "", "")],
+)
+def test_too_few_queries_are_said_with_why_there_is_no_smallest_difference(count: int, problem: str, note: str) -> None:
+    report = described(make_dataset(count))
+    for sentences, begins in ((report.problems, problem), (report.notes, note)):
+        assert len(sentences) == bool(begins)
+        assert all(sentence.startswith(begins) for sentence in sentences)
+    assert (report.undetectable is None, bool(report.detectable)) == (count >= 6, count >= 6)
+    reason = "cannot be told, as fewer than 6 queries show no difference, however large it is"
+    assert (reason in printed(report)) is (count < 6)
+
+
+def test_equal_values_leave_the_smallest_difference_unknown_and_that_is_said() -> None:
+    dataset = make_dataset()
+    nothing = {query_id: dict.fromkeys(grades, 0) for query_id, grades in dataset.qrels.items()}
+    report = described(replace(dataset, qrels=nothing))
+    assert report.detectable == ()
+    assert "cannot be told, as all 6 queries have the same nDCG@10" in printed(report)
 
 
 def test_without_judgments_there_is_no_ceiling_and_that_is_said() -> None:
@@ -183,6 +203,22 @@ def test_a_query_log_passes_a_strict_check(tmp_path: Path, capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith("note: data: the queries have no judgments")
     assert lines[-1] == "no problem found"
+
+
+def test_a_log_with_a_column_of_no_use_passes_a_strict_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mapping of the note is the whole one, since it takes the place of the user's own."""
+    path = tmp_path / "log.csv"
+    path.write_text("question,document,timestamp\none,first text,2\ntwo,second text,1\n")
+    log = ["dataset=triples", f"dataset.path={path}", "retriever=candidates", "depths=[1]"]
+    assert run_command("check-data", [*log, "dataset.columns={query: question}", "--strict"]) == 0
+    note = capsys.readouterr().out.splitlines()[-2]
+    assert note.startswith("note: data: columns not used: timestamp;")
+    mapping = note.split("'")[1]
+    assert mapping == "dataset.columns={query: question, relevance: timestamp}"
+    assert run_command("check-data", [*log, mapping]) == 0
+    assert "grades: 1 of grade 1, 1 of grade 2" in capsys.readouterr().out
 
 
 def test_every_document_is_a_step_of_the_progress() -> None:

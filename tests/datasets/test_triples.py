@@ -161,11 +161,11 @@ def test_columns_that_are_not_used_are_named_where_there_are_no_judgments(make: 
     path = make(["question,passage,stars,label", "red,one,5,1"])
     columns = {"query": "question", "document": "passage"}
     dataset = load_triples(path, columns=columns)
-    assert dataset.load_report == LoadReport(unused_columns=("label", "stars"))
+    assert dataset.load_report == LoadReport(unused_columns=("label", "stars"), named_columns=columns)
     warnings = evaluate(dataset, Candidates(), [NoReranker()], QUICK).warnings
     assert (
-        "data: columns not used: label, stars; if one has the judgments, name it: dataset.columns={relevance: label}"
-        in warnings
+        "data: columns not used: label, stars; if one has the judgments, name it: "
+        "'dataset.columns={query: question, document: passage, relevance: label}'" in warnings
     )
     assert load_triples(path, columns={**columns, "relevance": "label"}).load_report == LoadReport()
 

@@ -12,7 +12,7 @@ from rerank_eval.types import Dataset, LoadReport, Request, Scores
 from tests.fakes import Batched, Constant, FixedRetriever, Hashed, make_dataset
 
 SETTINGS = Settings(depths=(5,), measures=("nDCG@10",), latency=LatencySettings(queries=0))
-DATASET = make_dataset()
+DATASET = make_dataset(num_queries=20)
 
 
 def judge_all(dataset: Dataset) -> Dataset:
@@ -67,7 +67,7 @@ def test_a_query_without_relevant_documents_counts_as_0_and_is_counted() -> None
 
 def test_relevant_is_what_the_dataset_calls_relevant() -> None:
     assert (
-        "data: 6 queries have no relevant document; they count as 0"
+        "data: 20 queries have no relevant document; they count as 0"
         in result(replace(CLEAN, relevance_level=2)).warnings
     )
 
@@ -75,10 +75,10 @@ def test_relevant_is_what_the_dataset_calls_relevant() -> None:
 def test_a_query_missing_from_the_run_counts_as_0_and_is_counted() -> None:
     found = result(retriever=FixedRetriever(without=["q002"]))
     assert list(found.warnings)[:2] == [
-        "candidates: depth 5 asked, 0 available for query q002; 1 of 6 queries have fewer than 5",
-        "candidates: the first stage has nothing for 1 of 6 queries; they count as 0",
+        "candidates: depth 5 asked, 0 available for query q002; 1 of 20 queries have fewer than 5",
+        "candidates: the first stage has nothing for 1 of 20 queries; they count as 0",
     ]
-    assert found.systems[0].depths[1].measures["nDCG@10"].num_queries == 6
+    assert found.systems[0].depths[1].measures["nDCG@10"].num_queries == 20
     assert {row.value for row in found.scores if row.query_id == "q002"} == {0.0}
 
 
@@ -86,7 +86,7 @@ def test_judged_documents_missing_from_the_corpus_are_counted_with_their_share()
     grades = {**CLEAN.qrels["q000"], "lost": 2, "lost and irrelevant": 0}
     found = result(replace(CLEAN, qrels={**CLEAN.qrels, "q000": grades}))
     assert list(found.warnings) == [
-        "data: 1 of 37 judgments of grade 1 and up (2.7%) are of documents that the corpus lacks, so they cannot be found; "
+        "data: 1 of 121 judgments of grade 1 and up (0.8%) are of documents that the corpus lacks, so they cannot be found; "
         "the ceiling shows what is reachable"
     ]
     assert found.ceiling[5]["nDCG@10"] is not None
@@ -111,7 +111,7 @@ def test_latency_without_a_percentile_is_explained(queries: int, said: bool) -> 
 def test_a_shorter_list_of_candidates_is_said_with_what_there_is() -> None:
     found = evaluate(CLEAN, FixedRetriever(most=7), [Hashed()], replace(SETTINGS, depths=(5, 7, 100)))
     assert list(found.warnings) == [
-        "candidates: depth 100 asked, 7 available for query q000; 6 of 6 queries have fewer than 100"
+        "candidates: depth 100 asked, 7 available for query q000; 20 of 20 queries have fewer than 100"
     ]
 
 
@@ -146,11 +146,23 @@ def test_what_a_first_stage_found_is_in_the_result_and_said_where_it_matters(
     assert list(made.warnings) == messages
 
 
-def test_one_query_gives_no_interval_and_says_so() -> None:
-    single = replace(CLEAN, queries=CLEAN.queries[:1], qrels={"q000": CLEAN.qrels["q000"]})
-    found = result(single)
-    assert list(found.warnings) == ["one query gives no interval"]
-    assert found.systems[0].depths[1].measures["nDCG@10"].low is None
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (1, "1 query gives no interval, and no difference of theirs can be significant"),
+        (5, "5 queries give no interval, and no difference of theirs can be significant"),
+        (6, "6 queries give intervals that are too narrow"),
+        (19, "19 queries give intervals that are too narrow"),
+    ],
+)
+def test_too_few_queries_for_intervals_are_said(count: int, message: str) -> None:
+    queries = CLEAN.queries[:count]
+    found = result(replace(CLEAN, queries=queries, qrels={q.query_id: CLEAN.qrels[q.query_id] for q in queries}))
+    (warning,) = found.warnings
+    assert warning.startswith(message)
+    measure = found.systems[0].depths[1].measures["nDCG@10"]
+    assert measure.difference is not None
+    assert (measure.low is None, measure.difference["low"] is None) == (count < 6, count < 6)
 
 
 def test_truncated_pairs_are_counted_with_their_share() -> None:
@@ -159,7 +171,7 @@ def test_truncated_pairs_are_counted_with_their_share() -> None:
             return replace(super().score(request), truncated=[True] + [False] * 4)
 
     assert list(result(reranker=Short()).warnings) == [
-        "hashed: 6 of 30 pairs (20.0%) were cut, and not shown whole to the model"
+        "hashed: 20 of 100 pairs (20.0%) were cut, and not shown whole to the model"
     ]
 
 
@@ -178,8 +190,8 @@ def test_failures_at_a_smaller_depth_only_are_said_as_well() -> None:
     settings = replace(SETTINGS, depths=(2, 5), max_error_rate=1.0)
     found = evaluate(CLEAN, FixedRetriever(), [FailsAtTwo(pointwise=False)], settings)
     assert list(found.warnings) == [
-        "hashed: 1 of 6 queries failed and are left out of its means",
-        "hashed: means over 5 of 6 queries; they compare with other rows only by the difference to depth 0, "
+        "hashed: 1 of 20 queries failed and are left out of its means",
+        "hashed: means over 19 of 20 queries; they compare with other rows only by the difference to depth 0, "
         "which is over the same queries",
     ]
 
@@ -200,7 +212,7 @@ def test_a_failed_batch_is_said_and_costs_no_score() -> None:
 
     found = result(reranker=Batched("hashed", spoil=fail))
     assert list(found.warnings) == [
-        "hashed: score_many failed 1 times, and the queries were asked one by one; first: MemoryError: out of memory"
+        "hashed: score_many failed 2 times, and the queries were asked one by one; first: MemoryError: out of memory"
     ]
     assert found.runs == result().runs
     assert [row.value for row in found.scores] == [row.value for row in result().scores]

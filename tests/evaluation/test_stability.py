@@ -89,12 +89,18 @@ def test_who_looks_at_texts_only_does_not_mind_the_order(reranker: Reranker) -> 
     assert len(places) == 10
     assert max(abs(place - 0.5) for place in places) > 0  # six queries: by chance
     assert math.fsum(places) / 10 == pytest.approx(0.5)
+    for low, place, high in zip(shuffled.position_bias_low, places, shuffled.position_bias_high, strict=True):
+        assert low is not None
+        assert high is not None
+        assert low <= place <= high
+    assert shuffled.position_bias_low[0] != shuffled.position_bias_high[0]
 
 
 def test_who_keeps_the_order_shown_has_the_whole_position_bias_and_the_tau_of_its_shuffles() -> None:
     result = run(settings_for(shuffles=3), KeepsOrder())
     shuffled = found(result, "shuffles")
     assert shuffled.position_bias == pytest.approx([place / 9 for place in range(10)])
+    assert shuffled.position_bias_low == pytest.approx(shuffled.position_bias)  # every query says the same
     taus = []
     for query in make_dataset().queries:
         orders = [list(range(DEPTH)), *(draw_order(13, number, query.query_id, DEPTH) for number in (1, 2, 3))]
@@ -247,12 +253,12 @@ def test_the_report_has_a_table_of_it_and_none_where_it_was_not_asked_for(tmp_pa
         write_report(build_report([read_recorded(folder)], Constraint()), out, formats)
     page = (tmp_path / "report0" / "report.html").read_text()
     assert "Stability per system and depth" in page
-    assert "0.00 0.11 0.22 0.33 0.44 0.56 0.67 0.78 0.89 1.00" in page
+    assert "0.00* 0.11* 0.22* 0.33* 0.44* 0.56* 0.67* 0.78* 0.89* 1.00*" in page
     table = (tmp_path / "report0" / "tables" / "stability-tiny.md").read_text()
     assert "| keeps\\_order | 10 | candidates shuffled | nDCG@10 | 3 | 6 |" in table
     assert "| keeps\\_order | 10 | asked again | nDCG@10 | 2 | 6 | 0.0000 | 0.0000 |" in table
     head, *rows = (tmp_path / "report0" / "tables" / "stability-tiny.csv").read_text().splitlines()
-    assert head.endswith("mean place of tenth 10")
+    assert head.endswith("mean place of tenth 10 high")
     assert rows[0].endswith(",1.0")
     assert len(rows) == 2 * 4
     assert "Stability per system" not in (tmp_path / "report1" / "report.html").read_text()

@@ -11,6 +11,7 @@ from rerank_eval import LatencySettings
 from rerank_eval.errors import ConfigError, NotComparableError, NotEvaluableError
 from rerank_eval.gate.compare import Comparison, compare
 from rerank_eval.gate.verdicts import Verdict
+from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.results.recorded import Cell, RecordedResult
 from tests.fakes import make_dataset
 from tests.gate_results import NUM_QUERIES, Informed, shift, small_result, with_scores
@@ -42,6 +43,23 @@ def test_a_result_is_no_change_against_itself(result: RecordedResult) -> None:
 def test_the_first_stage_counts_once_however_many_systems_there_are(tmp_path: Path) -> None:
     two = small_result(tmp_path, Informed("a"), Informed("b"))
     assert [row.cell.system for row in compare(two, two).quality] == ["fixed", "a", "a", "b", "b"]
+
+
+def test_a_reranker_that_leaves_the_order_costs_nothing_however_many_depths_it_has(tmp_path: Path) -> None:
+    """Guards the family: `none` at each depth has the values of depth 0, which one change of the first stage would count as many."""
+
+    def judged(*depths: int) -> Comparison:
+        before = small_result(tmp_path / f"{depths}", NoReranker(), depths=depths, retrieval_depth=20)
+        moved = {
+            cell: {query_id: value - 0.02 * (int(query_id[1:]) % 4) for query_id, value in values.items()}
+            for cell, values in before.scores.items()
+        }
+        return compare(before, replace(before, scores=moved))
+
+    few, many = judged(5), judged(5, 10, 15, 20)
+    assert (len(few.quality), len(many.quality)) == (2, 5)
+    assert few.num_comparisons == many.num_comparisons == 1
+    assert {row.judgement.difference for row in many.quality} == {few.quality[0].judgement.difference}
 
 
 @pytest.mark.parametrize(

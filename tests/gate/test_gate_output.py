@@ -46,7 +46,7 @@ def comparison(
     rows: Sequence[QualityRow], notes: Sequence[str] = (), strict: bool = False, dataset: str = "tiny"
 ) -> Comparison:
     gate = Gate(("nDCG@10",), 0.01, strict, 1.5, 13)
-    return Comparison(gate, dataset, "a with the baseline b", rows, [], notes)
+    return Comparison(gate, dataset, "a with the baseline b", rows, len(rows), [], notes)
 
 
 def printed(outcome: Comparison, width: int = 200) -> str:
@@ -159,7 +159,7 @@ def test_latency_rows_are_in_every_format() -> None:
 def test_a_single_query_is_written_without_an_interval() -> None:
     judgement = Judgement(Verdict.TOO_NOISY, Difference(-1.0, None, None, 1.0, 0, 0, 1, None))
     outcome = comparison([QualityRow(Cell("one", 5, "RR"), 1.0, 0.0, judgement)])
-    assert "-1.0000, p 1.0000, detectable n/a" in format_junit(outcome)
+    assert "-1.0000 [n/a], p 1.0000, detectable n/a" in format_junit(outcome)
     assert json.loads(format_json(outcome))["rows"][0]["minimum_detectable_effect"] is None
 
 

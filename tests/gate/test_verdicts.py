@@ -44,6 +44,19 @@ def test_columns_that_do_not_differ_cost_the_others_nothing() -> None:
     assert {judgement.verdict for judgement in unchanged} == {Verdict.NO_CHANGE}
 
 
+def test_only_the_same_values_on_both_sides_are_one_comparison() -> None:
+    random = np.random.default_rng(2)
+    before, change = ({f"q{n:02}": float(x) for n, x in enumerate(random.normal(m, 0.12, 60))} for m in (0.5, -0.04))
+    after = {query_id: value + change[query_id] for query_id, value in before.items()}
+    higher, lower = ({query_id: value + 0.5 for query_id, value in side.items()} for side in (after, before))
+    once = Column.difference(after, before)
+    (alone,) = judge([once], 0.01, seed=1)
+    twice = judge([once, Column.difference(dict(after), dict(before))], 0.01, seed=1)
+    assert twice == [alone, alone]
+    others = judge([once, Column.difference(higher, lower)], 0.01, seed=1)
+    assert others[0].difference.p == pytest.approx(2 * alone.difference.p)
+
+
 def test_one_query_gives_no_verdict_unless_it_is_the_same() -> None:
     dropped, same = judged(np.array([[-1.0, 0.0]]))
     assert dropped == (Verdict.TOO_NOISY, Difference(-1.0, None, None, 1.0, 0, 0, 1, None))

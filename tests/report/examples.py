@@ -210,6 +210,7 @@ def _make_point(
         own_p50=Milliseconds(milliseconds, milliseconds * 0.9, milliseconds * 1.1) if depth else None,
         own_p95=Milliseconds(milliseconds * 1.3, milliseconds * 1.2, None) if depth else None,
         own_samples_ms=own,
+        num_total_samples=20,
         usd_per_1000=0.0 if not depth else usd * depth if usd is not None else None,
         judged_at_10=0.93,
         tie_rate=0.03 if depth else None,

@@ -8,6 +8,8 @@ from rerank_eval import Settings, evaluate
 from rerank_eval.configuration import CONF
 from rerank_eval.report.build import build_report
 from rerank_eval.report.decision import Constraint
+from rerank_eval.report.html_tables import make_cost_table
+from rerank_eval.report.reading_tables import make_reading_tables
 from rerank_eval.report.selections import point_at
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.none import NoReranker
@@ -65,6 +67,20 @@ def test_the_limit_treats_what_is_free_alike(result: RecordedResult) -> None:
 def test_where_nothing_is_paid_there_is_no_choice_by_cost(tmp_path: Path) -> None:
     dataset = build_report([make_result(tmp_path)], Constraint()).datasets[0]
     assert dataset.cost_fronts == {M: [], "R@2": []}
+
+
+def test_a_total_over_fewer_queries_than_the_rerankers_own_latency_says_so(tmp_path: Path) -> None:
+    """Guards against a total below the reranker's own without a reason: one is over the timed queries, the other over all."""
+    report = build_report([evaluated(tmp_path, num_queries=30, latency_queries=20)], Constraint())
+    (dataset,) = report.datasets
+    (warning,) = [warning for warning in dataset.warnings if "total latency of" in warning]
+    assert warning.startswith("the total latency of api is over fewer samples than its own")
+    (costs,) = [tables.costs.frame for tables in make_reading_tables(report)]
+    shown = dict(zip(costs["system"] + costs["depth"].astype(str), costs["n"], strict=True))
+    assert (shown["hashed5"], shown["api5"]) == ("20", "30 own, 20 total")
+    table = make_cost_table(dataset, {series.label: series.label for series in dataset.series})
+    assert "Where n has two numbers" in table.note
+    assert {("20", ""), ("30", "total 20")} <= {(cell.text, cell.detail) for row in table.rows for cell in row.cells}
 
 
 @pytest.mark.parametrize(

@@ -178,10 +178,10 @@ def test_a_system_of_several_datasets_is_hidden_in_each(open_page: "Open", sever
 def test_the_failure_browser_filters_and_counts(open_page: "Open", simple: Path) -> None:
     page = open_page(simple).page
     count, shown = page.locator(".count"), page.locator(".change:visible")
-    assert count.inner_text() == "8 of 8 queries shown"
+    assert count.inner_text() == "8 of 8 changes shown"
     page.locator("[data-filter=direction]").select_option("lost")
     assert {entry.get_attribute("data-direction") for entry in shown.all()} == {"lost"}
-    assert count.inner_text() == "4 of 8 queries shown"
+    assert count.inner_text() == "4 of 8 changes shown"
     page.locator("[data-filter=direction]").select_option("")
     page.locator("[data-filter=system]").select_option("2")
     assert {entry.get_attribute("data-series") for entry in shown.all()} == {"2"}
@@ -189,7 +189,7 @@ def test_the_failure_browser_filters_and_counts(open_page: "Open", simple: Path)
     page.locator("[data-filter=search]").fill("QUERY Q3")
     assert shown.count() == 1
     page.locator("[data-filter=search]").fill("no such words")
-    assert count.inner_text() == "0 of 8 queries shown"
+    assert count.inner_text() == "0 of 8 changes shown"
 
 
 def test_the_failure_browser_works_by_keyboard(open_page: "Open", simple: Path) -> None:
@@ -199,7 +199,7 @@ def test_the_failure_browser_works_by_keyboard(open_page: "Open", simple: Path) 
     assert page.locator(".change[data-direction=lost]:visible").count() == 0
     _press_until_focused(page, "[data-filter=search]")
     page.keyboard.type("money")
-    assert page.locator(".count").inner_text() == "4 of 8 queries shown"
+    assert page.locator(".count").inner_text() == "4 of 8 changes shown"
     _press_until_focused(page, ".change summary")
     page.keyboard.press("Enter")
     opened = page.locator(".change[open]")

@@ -46,7 +46,7 @@ def test_means_intervals_and_latency_are_the_recorded_ones(result: RecordedResul
 
 def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_comparisons(result: RecordedResult) -> None:
     report = build_report([result], NONE)
-    adjusted, raw, differs = [], [], []
+    adjusted, compared = [], []
     for series in report.datasets[0].series:
         for point in series.points:
             for name in report.measures:
@@ -60,10 +60,8 @@ def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_compari
                 assert difference.wins + difference.ties + difference.losses == NUM_QUERIES
                 after = result.scores[Cell(series.system, point.depth, name)]
                 before = result.scores[Cell(series.system, 0, name)]
-                column = np.array([[after[q] - before[q]] for q in sorted(after)])
+                compared.append((after, before))
                 adjusted.append(difference.p)
-                raw.append(paired_p_values(column, 13, report.num_comparisons)[0])
-                differs.append(bool(column.any()))
                 if name in point.to_best:
                     adjusted.append(point.to_best[name].p)
                     best = max(
@@ -75,11 +73,14 @@ def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_compari
                         ),
                         key=lambda values: sum(values.values()),
                     )
-                    column = np.array([[after[q] - best[q]] for q in sorted(after)])
-                    raw.append(paired_p_values(column, 13, report.num_comparisons)[0])
-                    differs.append(bool(column.any()))
+                    compared.append((after, best))
+    distinct = [pair for number, pair in enumerate(compared) if pair not in compared[:number]]
+    columns = [np.array([[after[q] - before[q]] for q in sorted(after)]) for after, before in distinct]
+    differs = [bool(column.any()) for column in columns]
     assert sum(differs) == report.num_comparisons
-    assert adjusted == pytest.approx(holm_where_different(raw, differs), abs=1e-12)
+    raw = [paired_p_values(column, 13, report.num_comparisons)[0] for column in columns]
+    family = holm_where_different(raw, differs)
+    assert adjusted == pytest.approx([family[distinct.index(pair)] for pair in compared], abs=1e-12)
 
 
 def test_the_oracle_is_a_bound_and_never_the_choice(result: RecordedResult) -> None:

@@ -102,6 +102,18 @@ def test_a_system_that_changes_nothing_has_one_row() -> None:
     assert "x 10-20 as depth 0 n/a n/a" in shown(with_depths(*depths))
 
 
+def test_the_one_row_of_a_system_that_changes_nothing_hides_no_latency() -> None:
+    def timed(depth: int, p50: float | None, p95: float | None) -> DepthResult:
+        latency = {"source": "recorded", "p50_ms": p50, "p95_ms": p95}
+        return DepthResult(depth, {"nDCG@10": same(0.5)}, 1.0, latency=latency)
+
+    assert "x 5-20 as depth 0 299-1006* 310-1060*" in shown(
+        with_depths(timed(5, 299.0, 310.0), timed(20, 1006.0, 1060.0))
+    )
+    assert "x 5-20 as depth 0 1006* n/a" in shown(with_depths(timed(5, None, None), timed(20, 1006.2, None)))
+    assert "x 5-20 as depth 0 1006* 1060*" in shown(with_depths(timed(5, 1006.1, 1060.0), timed(20, 1006.2, 1060.4)))
+
+
 def test_failures_are_in_the_row_and_unknown_is_not_a_number() -> None:
     lines = shown(with_depths(DepthResult(10, {"nDCG@10": measure(None)}, None, failures=5)))
     row = next(line for line in lines if line.startswith("x "))
@@ -129,7 +141,7 @@ def test_no_number_is_cut_in_a_narrow_terminal(width: int) -> None:
 
 def test_one_query_has_no_interval() -> None:
     single = MeasureResult(0.25, None, None, 1, {"mean": 0.25, "low": None, "high": None})
-    assert "x (1 of 5 queries) 10 0.2500 +0.2500 n/a n/a" in shown(
+    assert "x (1 of 5 queries) 10 0.2500 [n/a] +0.2500 [n/a] n/a n/a" in shown(
         with_depths(DepthResult(10, {"nDCG@10": single}, None))
     )
 

@@ -50,7 +50,7 @@
         !entry.textContent.toLowerCase().includes(wanted.search);
     });
     const shown = entries.filter((entry) => !entry.hidden).length;
-    if (entries.length) section.querySelector(".count").textContent = `${shown} of ${entries.length} queries shown`;
+    if (entries.length) section.querySelector(".count").textContent = `${shown} of ${entries.length} changes shown`;
   };
   const sections = all("section.dataset");
   sections.forEach((section) => {
