@@ -15,6 +15,7 @@ RerankEvalError
     RefusedError         the provider refuses key, model or request exit 2
     ProviderBusyError    the provider asks for too long a wait      exit 3
     BudgetError          the next call would pass the budget        exit 3
+    TooManyFailuresError a reranker fails on too many queries       exit 3
 """
 
 import difflib
@@ -119,6 +120,10 @@ class ProviderBusyError(RunStoppingError):
 
 class BudgetError(RunStoppingError):
     """The next call would pass the budget."""
+
+
+class TooManyFailuresError(RunStoppingError):
+    """A reranker that asks a provider has failed on more queries than the settings allow."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -9,7 +9,7 @@ from rerank_eval.answers.results import Latencies, add_answers, describe_answers
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.prices import Prices
 from rerank_eval.clock import utc_now
-from rerank_eval.errors import RunStoppingError
+from rerank_eval.errors import RefusedError, RunStoppingError
 from rerank_eval.evaluation.aggregate import Evaluated, aggregate
 from rerank_eval.evaluation.caveats import collect_warnings
 from rerank_eval.evaluation.descriptions import describe_dataset, describe_retriever
@@ -49,8 +49,11 @@ class EvaluationStoppedError(RunStoppingError):
     """A provider could not or must not be asked further; `result` holds what was finished, with the status "incomplete"."""
 
     def __init__(self, cause: RunStoppingError, result: ExperimentResult) -> None:
-        """Keep the partial result."""
-        super().__init__(str(cause))
+        """Keep the partial result, and say whether the same command goes on from it, unless a setting must be changed first."""
+        kept = "what was answered is kept, and the same command goes on from there"
+        if result.settings["store_path"] is None:
+            kept = "store.path=null keeps no answers, so the same command begins anew"
+        super().__init__(f"{cause}" if isinstance(cause, RefusedError) else f"{cause}; {kept}")
         self.exit_code = cause.exit_code
         self.result = result
 
@@ -75,7 +78,8 @@ def evaluate(
         NotEvaluableError: there is no query with a judgment, or the first stage found nothing.
         StoreError: the store is in use or cannot be written.
         EvaluationInterrupted: Ctrl-C; carries the partial result.
-        EvaluationStoppedError: a provider refuses, asks to wait too long, or the budget is reached; carries the partial result.
+        EvaluationStoppedError: a provider refuses, asks to wait too long, or fails on more queries than `max_error_rate`, or the budget is
+            reached; carries the partial result.
     """
     settings = settings or Settings()
     progress = progress or SilentProgress()
@@ -180,5 +184,4 @@ def _warnings_of_passes(
 
 def _worst_error_rate(answers: Mapping[str, Answers], dataset: Dataset) -> float:
     """Return the largest share of a system's queries that failed at any depth."""
-    failed = [len({failure.query_id for failure in found.failures}) for found in answers.values()]
-    return max(failed) / len(dataset.queries)
+    return max(found.num_failed for found in answers.values()) / len(dataset.queries)

@@ -65,8 +65,7 @@ class Budget:
             if self._limit_usd is not None and self._committed + most > self._limit_usd:
                 raise BudgetError(
                     f"the budget of {self._limit_usd:g} USD is reached: {self._committed:.4f} USD are spent or in flight, and the next call "
-                    f"to {endpoint.provider} costs up to {most:.4f}; the answers are kept, and budget.usd is per run: the same command goes "
-                    "on from here, and spends up to that much again"
+                    f"to {endpoint.provider} costs up to {most:.4f}; budget.usd is per run, and the next one may spend up to that much again"
                 )
             self._committed += most
         return most

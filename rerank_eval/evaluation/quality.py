@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from rerank_eval.candidates import check_scores, explain_failure, shown_to
-from rerank_eval.errors import RunStoppingError, StoreError
+from rerank_eval.errors import RunStoppingError, StoreError, TooManyFailuresError
 from rerank_eval.evaluation.systems import System
 from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import BatchReranker, Progress, Reranker
@@ -42,6 +42,11 @@ class Answers:
         queries = {query_id for _, query_id in self.reused}
         return sum(all((depth, query_id) in self.reused for depth in self.asked_depths) for query_id in queries)
 
+    @property
+    def num_failed(self) -> int:
+        """The number of queries that failed at any depth."""
+        return len({failure.query_id for failure in self.failures})
+
     def at(self, depth: int, query_id: str) -> Scores | None:
         """Return the scores of the top `depth` candidates, or None if the query failed or was not reached."""
         asked_depth = depth if depth in self.asked_depths else self.asked_depths[-1]
@@ -61,14 +66,17 @@ def answer_queries(
     store: Store | None,
     progress: Progress,
     answers: Answers,
+    max_error_rate: float = 1.0,
 ) -> None:
     """Fill `answers` with scores or a failure for every query at every asked depth.
 
-    `answers` is filled as they come, so that an interrupt loses only what is in flight.
+    `answers` is filled as they come, so that an interrupt loses only what is in flight. A system that asks a provider, where each failure
+    may take minutes of retries and cost something, is asked no further once more of its queries than `max_error_rate` have failed.
 
     Raises:
         StoreError: an answer cannot be kept.
         RunStoppingError: a provider cannot or must not be asked further.
+        TooManyFailuresError: as above.
     """
     keeps_scores = (
         store is not None and system.calls is None
@@ -101,6 +109,11 @@ def answer_queries(
                     else:
                         answers.failures.append(Failure(request.query.query_id, depth, outcome))
                 progress.advance(len(group))
+                if system.calls is not None and answers.num_failed / len(queries) > max_error_rate:
+                    raise TooManyFailuresError(
+                        f"{system.name}: {answers.num_failed} of {len(queries)} queries failed, more than max_error_rate={max_error_rate:g} "
+                        f"allows; the first: {answers.failures[0].message}"
+                    )
 
 
 def _reuse(store: Store | None, fingerprint: str | None, request: Request) -> Scores | None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import signal
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, ev
 from rerank_eval.settings import LatencySettings
 from rerank_eval.terminal.result_table import print_result
 from tests.api_runs import make, settings_for
-from tests.fakes import FixedRetriever, Hashed, make_dataset
+from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 
 
@@ -60,12 +61,65 @@ def test_a_query_that_is_not_answered_fails_alone_and_is_counted(tmp_path: Path)
 
     with FaultServer(behave) as server:
         reranker = make(server.url, calls={"attempts": 1})
-        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
-    assert result.status == "not_evaluable"
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path, max_error_rate=0.2))
+    assert result.status == "complete"
     assert result.systems[0].depths[-1].failures == 1
     (message,) = result.failures
     assert "api failed on query q001: cohere gave no answer in 1 attempts" in message
     assert "answered 500" in message
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        (Behaviour(500, {"error": "model crashed"}, delay_s=0.1), "answered 500: model crashed"),
+        (Behaviour(drop=True), "connection lost"),
+    ],
+)
+def test_a_server_that_dies_ends_the_run_which_then_goes_on_from_what_was_answered(
+    broken: Behaviour, fault: str, tmp_path: Path
+) -> None:
+    is_dead = True
+
+    def behave(asked: Asked) -> Behaviour:
+        return broken if is_dead and asked.turn >= 2 else GOOD
+
+    progress = Recorder()
+    with FaultServer(behave) as server:
+        reranker = make(server.url, calls={"concurrency": 1, "attempts": 2})
+        with pytest.raises(EvaluationStoppedError) as caught:
+            evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path), progress)
+        before = len(server.asked)
+        assert (
+            before < 2 + 2 * 4
+        )  # not all of the other queries were tried, but what was taken up meanwhile may have been
+        is_dead = False
+        assert evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path)).status == "complete"
+        assert len(server.asked) == before + 4
+    assert caught.value.exit_code == 3
+    assert caught.value.result.status == "incomplete"
+    assert caught.value.result.systems[0].depths[-1].measures["nDCG@10"].num_queries == 2
+    message = f"{caught.value}"
+    assert message.startswith(
+        "api: 1 of 6 queries failed, more than max_error_rate=0 allows; the first: api failed on query q002: cohere gave no answer in 2 attempts"
+    )
+    assert fault in message
+    assert message.endswith("; what was answered is kept, and the same command goes on from there")
+    (note,) = progress.notes
+    assert note.startswith(f"cohere: {fault}")
+    assert re.search(r"; tried again in 0\.\d s, a call up to 2 times in all$", note)
+
+
+def test_a_run_ends_only_when_more_queries_have_failed_than_it_may_do_without(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, max_error_rate=0.4, store_path=None)
+    with FaultServer(lambda _: Behaviour(500, {}, delay_s=0.1)) as server:
+        reranker = make(server.url, calls={"concurrency": 1, "attempts": 1})
+        with pytest.raises(EvaluationStoppedError) as caught:
+            evaluate(make_dataset(), FixedRetriever(), [reranker], settings)
+    message = f"{caught.value}"
+    assert message.startswith("api: 3 of 6 queries failed, more than max_error_rate=0.4 allows; the first: ")
+    assert message.endswith("; store.path=null keeps no answers, so the same command begins anew")
+    assert len(server.asked) < 6
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -102,12 +156,18 @@ def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, mon
         echo = asked.headers["authorization"]
         if asked.turn == 1:
             return Behaviour(400, {"message": echo})
+        if asked.turn == 2:
+            return Behaviour(500, {"error": echo})
         return Behaviour(content={**rerank_answer(asked.body), "echo": echo}, headers={"x-echo": echo})
 
+    progress = Recorder()
     with FaultServer(behave) as server:
         reranker = make(server.url, api_key_env="PLANTED_KEY", calls={"concurrency": 1})
-        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+        settings = settings_for(tmp_path, max_error_rate=0.5)
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings, progress)
     assert len(result.failures) == 1
+    (note,) = progress.notes
+    assert note.startswith("cohere: answered 500: Bearer [api key removed]; tried again")
     folder = write_result(result, tmp_path / "results")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     contents = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in files]
