@@ -11,7 +11,7 @@ from rerank_eval.evaluation.evaluation import Evaluation
 from rerank_eval.evaluation.stability import plan_again, sampled_queries
 from rerank_eval.evaluation.systems import System
 from rerank_eval.opening import asked_depths, open_evaluation
-from rerank_eval.protocols import KeepsOrder, Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Query, Request
@@ -109,14 +109,13 @@ def _estimate_answers(
         answerer.answer(calls, question.query.text, [corpus.text(doc_id) for doc_id in question.doc_ids])
     yield _take(calls, f"answers, {evaluation.retriever.name}", 0)
     for system in systems:
-        is_known = isinstance(system.reranker, KeepsOrder) and system.reranker.keeps_order
         for depth in answerer.depths_among(evaluation.settings.depths)[1:]:
-            for question in [] if is_known else questions:
+            for question in [] if system.keeps_order else questions:
                 candidates = evaluation.first_stage[question.query.query_id].doc_ids[:depth]
                 spread = candidates[:: max(1, len(candidates) // answerer.context)][: answerer.context]
                 documents = [corpus.text(doc_id) for doc_id in spread]
                 calls.count(answerer.endpoint, answerer.make_body(question.query.text, documents))
-            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=not is_known)
+            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=not system.keeps_order)
 
 
 def _ask_all(

@@ -137,9 +137,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint with the valid names nearest to `name`, or all of them where none is near."""
+    """Return a hint with the valid names nearest to `name`, whatever their case, or all of them where none is near."""
     names = sorted(set(valid))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    by_folded = {known.casefold(): known for known in names}
+    close = [by_folded[found] for found in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)]
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"valid: {', '.join(names)}" if names else "there is none to choose from"

@@ -41,7 +41,7 @@ class EvaluationInterrupted(KeyboardInterrupt):
 
     def __init__(self, result: ExperimentResult) -> None:
         """Keep the partial result."""
-        super().__init__("the evaluation was interrupted")
+        super().__init__(f"interrupted: the result is marked incomplete; {_going_on(result)}")
         self.result = result
 
 
@@ -49,11 +49,8 @@ class EvaluationStoppedError(RunStoppingError):
     """A provider could not or must not be asked further; `result` holds what was finished, with the status "incomplete"."""
 
     def __init__(self, cause: RunStoppingError, result: ExperimentResult) -> None:
-        """Keep the partial result, and say whether the same command goes on from it, unless a setting must be changed first."""
-        kept = "what was answered is kept, and the same command goes on from there"
-        if result.settings["store_path"] is None:
-            kept = "store.path=null keeps no answers, so the same command begins anew"
-        super().__init__(f"{cause}" if isinstance(cause, RefusedError) else f"{cause}; {kept}")
+        """Keep the partial result, and say what the same command would do, unless a setting must be changed first."""
+        super().__init__(f"{cause}" if isinstance(cause, RefusedError) else f"{cause}; {_going_on(result)}")
         self.exit_code = cause.exit_code
         self.result = result
 
@@ -124,6 +121,12 @@ def evaluate(
     if ended_by is not None:
         raise EvaluationInterrupted(result)
     return result
+
+
+def _going_on(result: ExperimentResult) -> str:
+    if result.settings["store_path"] is None:
+        return "store.path=null keeps no answers, so the same command begins anew"
+    return "the same command resumes from the store"
 
 
 @contextmanager

@@ -184,6 +184,10 @@ def test_an_interrupt_carries_the_partial_result(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     settings = replace(SETTINGS, store_path=tmp_path / "s.sqlite")
+    with pytest.raises(
+        EvaluationInterrupted, match=r"store\.path=null keeps no answers, so the same command begins anew"
+    ):
+        evaluated(Hashed(), Broken(interrupt, ["q003"]))
     with pytest.raises(EvaluationInterrupted) as caught:
         evaluated(Hashed(), Broken(interrupt, ["q003"]), HashedList(), settings=settings)
     result = caught.value.result

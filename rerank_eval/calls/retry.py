@@ -115,6 +115,10 @@ def _refusal(endpoint: Endpoint, reply: Reply, asked: str | None) -> Exception:
         )
         return RefusedError(f"{endpoint.provider} refuses {key} for the model {endpoint.model} ({said})")
     if reply.status in _MODEL_UNKNOWN:
+        if asked is None and not endpoint.sends_model:
+            return RefusedError(
+                f"{endpoint.provider} has nothing to ask at {endpoint.url} ({said}); is the path of the address right? Of most servers it ends in /rerank"
+            )
         asked = asked or f"model {endpoint.model!r} at {endpoint.url}"
         return RefusedError(f"{endpoint.provider} has no {asked} ({said})")
     if reply.status < 400:

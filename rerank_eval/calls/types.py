@@ -145,6 +145,8 @@ class Endpoint:
     batches: Batches | None = field(default=None, repr=False)
     """For a provider that has them, also where its settings do not ask for them: one that an earlier run sent is fetched all the same."""
 
+    sends_model: bool = True
+    """Whether the model's name is in the body; else a 404 is about the path."""
     headers: tuple[tuple[str, str], ...] = ()
     """Those that the settings name, by names in lower case; a server may answer by them."""
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from rerank_eval.candidates import check_scores, explain_failure, shown_to
+from rerank_eval.clock import Clock
 from rerank_eval.errors import RunStoppingError, StoreError, TooManyFailuresError
 from rerank_eval.evaluation.systems import System
 from rerank_eval.fingerprint import answer_key
@@ -35,12 +36,15 @@ class Answers:
     failures: list[Failure] = field(default_factory=list)
     reused: set[tuple[int, str]] = field(default_factory=set)
     batch_failures: list[str] = field(default_factory=list)
+    begun: str = field(default_factory=lambda: Clock().utc().isoformat(timespec="milliseconds"))
+    """Before the first answer of this run; in the form of `CallTiming.started`."""
 
     @property
     def num_resumed(self) -> int:
-        """The number of queries of which every answer came from the store."""
-        queries = {query_id for _, query_id in self.reused}
-        return sum(all((depth, query_id) in self.reused for depth in self.asked_depths) for query_id in queries)
+        """The number of queries of which every answer is an earlier run's; one that two systems of this run share is not."""
+        resumed = {key for key in self.reused if all(call.started < self.begun for call in self.scores[key].calls)}
+        queries = {query_id for _, query_id in resumed}
+        return sum(all((depth, query_id) in resumed for depth in self.asked_depths) for query_id in queries)
 
     @property
     def num_failed(self) -> int:
@@ -78,9 +82,8 @@ def answer_queries(
         RunStoppingError: a provider cannot or must not be asked further.
         TooManyFailuresError: as above.
     """
-    keeps_scores = (
-        store is not None and system.calls is None
-    )  # a provider's answers are kept by the calls, as they came
+    # a provider's answers are kept by the calls, as they came, and nobody is asked for the first stage's order
+    keeps_scores = store is not None and system.calls is None and not system.keeps_order
     fingerprint = system.fingerprint if keeps_scores else None
     progress.start(f"{system.name}: requests", len(queries) * len(answers.asked_depths))
     size = max(CHUNK, 4 * system.reranker.concurrency)

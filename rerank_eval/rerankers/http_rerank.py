@@ -90,6 +90,7 @@ class HttpRerank(AsksThroughCalls):
             key=key,
             settings=settings,
             imagine=self._imagine,
+            sends_model=self._request["model"] is not None,
             headers=tuple(sorted(self._headers.items())),
         )
 

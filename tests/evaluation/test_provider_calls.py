@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rerank_eval.evaluation.systems import System
 from rerank_eval.protocols import Reranker
+from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings
@@ -41,6 +43,18 @@ def test_latency_is_what_the_answers_took_and_no_call_is_made_to_time_it(tmp_pat
     ]
     assert (result.systems[0].reused_answers, again.systems[0].reused_answers) == (0, 6)
     assert result.runs["api", 6] == again.runs["api", 6]
+
+
+def test_only_what_an_earlier_run_was_answered_is_resumed(tmp_path: Path) -> None:
+    first, second = Recorder(), Recorder()
+    with FaultServer() as server:
+        same = System("same", make(server.url))
+        for progress in (first, second):
+            systems: list[Reranker | System] = [NoReranker(), make(server.url), same]
+            evaluate(make_dataset(), FixedRetriever(), systems, settings_for(tmp_path), progress)
+    assert len(server.asked) == 6
+    assert first.notes == []
+    assert second.notes == [f"{name}: resumed 6 of 6 queries from the store" for name in ("api", "same")]
 
 
 def test_a_refused_key_ends_the_run_at_once_and_keeps_what_others_found(tmp_path: Path) -> None:
@@ -104,7 +118,7 @@ def test_a_server_that_dies_ends_the_run_which_then_goes_on_from_what_was_answer
         "api: 1 of 6 queries failed, more than max_error_rate=0 allows; the first: api failed on query q002: cohere gave no answer in 2 attempts"
     )
     assert fault in message
-    assert message.endswith("; what was answered is kept, and the same command goes on from there")
+    assert message.endswith("; the same command resumes from the store")
     (note,) = progress.notes
     assert note.startswith(f"cohere: {fault}")
     assert re.search(r"; tried again in 0\.\d s, a call up to 2 times in all$", note)
@@ -141,6 +155,7 @@ def test_ctrl_c_keeps_what_is_in_flight_and_waits_for_nothing(tmp_path: Path) ->
         with pytest.raises(EvaluationInterrupted) as caught:
             evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
         assert caught.value.result.status == "incomplete"
+        assert f"{caught.value}".endswith("; the same command resumes from the store")
         assert len(server.asked) == 3
         is_over.set()
         resumed = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
