@@ -1,5 +1,6 @@
 """What an evaluation would ask of providers, and what that would cost, with nothing sent."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ class Estimate(NamedTuple):
     tokens_per_estimated: float | None = None
     fault: str | None = None
     """The first error of a query that failed, as it would in a run, unless what is wrong is the imagined answer."""
+    documents: int = 0
+    """How many documents would be shown, each counted with each of its queries, as far as the reranker tells whether it cuts them."""
+    cut_documents: int = 0
+    """How many of these would not be shown whole."""
 
 
 def estimate_calls(
@@ -79,18 +84,26 @@ def estimate_calls(
             store.close()
 
 
-def total_usd(estimates: Sequence[Estimate]) -> float | None:
-    """Return what all of it costs at most; None where that of one is unknown."""
+def known_usd(estimates: Sequence[Estimate]) -> float | None:
+    """Return what those cost of which it is known; None where there is none."""
     known = [estimate.usd for estimate in estimates if estimate.usd is not None]
-    return sum(known) if len(known) == len(estimates) else None
+    return math.fsum(known) if known else None
+
+
+def ends_at(estimates: Sequence[Estimate], budget_usd: float) -> Estimate | None:
+    """Return during which a run would reach the budget, which is spent in the order of the rerankers; None if it is enough."""
+    for count, estimate in enumerate(estimates, start=1):
+        if (known_usd(estimates[:count]) or 0.0) > budget_usd:
+            return estimate
+    return None
 
 
 def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
     """Yield an estimate for each depth, and for each kind of further passes; what one has asked the next does not ask again."""
     queries, depths = evaluation.dataset.queries, evaluation.settings.depths
     for depth in asked_depths(system, depths):
-        _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
-        yield _take(calls, system.name, depth)
+        cut = _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
+        yield _take(calls, system.name, depth)._replace(documents=len(cut), cut_documents=sum(cut))
     planned = list(plan_again(evaluation, system.asking(calls), calls))
     for kind in dict.fromkeys(again.kind for again in planned):
         passes = [again for again in planned if again.kind == kind]
@@ -125,18 +138,22 @@ def _ask_all(
     depth: int,
     calls: DryCalls,
     progress: Progress,
-) -> None:
+) -> list[bool]:
+    """Return of each document whether it was cut, of those queries for which the reranker tells."""
+    cut: list[bool] = []
     progress.start(f"{system.name}: counting calls", len(queries))
     for query in queries:
         request = make_request(query, depth)
         if request.documents:
             try:
-                system.reranker.score(shown_to(system.reranker, request))
+                truncated = system.reranker.score(shown_to(system.reranker, request)).truncated
+                cut += [] if truncated is None else map(bool, truncated)
             except NotImaginedError:
                 calls.mark_partial()
             except Exception as error:  # any adapter may raise anything; the query would fail in a run as well
                 calls.mark_partial(explain_failure(system.name, request, error))
         progress.advance()
+    return cut
 
 
 def _take(calls: DryCalls, name: str, depth: int) -> Estimate:

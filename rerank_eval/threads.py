@@ -1,9 +1,12 @@
 """Work that waits more than it computes, several pieces at a time."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
+_SWITCH_S = 0.0005
+"""How long one thread may compute while another has a reply to read; Python's own 5 ms would become part of a recorded latency."""
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
@@ -13,12 +16,15 @@ def work_in_threads(
 ) -> Iterator[tuple[Item, Outcome]]:
     """Yield each item with what `work` makes of it, as they are finished; what is in flight at the first error is still yielded.
 
+    Threads take turns faster until the end: for the whole process, but not any more when local rerankers are timed.
     `stop` is called on an error or an interrupt, to end what the other threads wait for.
 
     Raises:
         BaseException: the first that `work` raised, at the end.
     """
     pool = ThreadPoolExecutor(concurrency)
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(min(switch_s, _SWITCH_S))
     try:
         futures = {pool.submit(work, item): item for item in items}
         ended_by: BaseException | None = None
@@ -34,3 +40,4 @@ def work_in_threads(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        sys.setswitchinterval(switch_s)

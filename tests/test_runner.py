@@ -130,7 +130,9 @@ def test_a_resumed_run_gives_the_same_bytes_and_says_so(tmp_path: Path) -> None:
 def test_more_failures_than_allowed_are_not_evaluable(max_error_rate: float, status: str) -> None:
     result = evaluated(Broken(fail), settings=replace(SETTINGS, max_error_rate=max_error_rate))
     assert result.status == status
-    assert result.failures == ["broken failed on query q001: RuntimeError: no"]
+    assert result.failures == [
+        f"broken failed on query q001: RuntimeError: no (test_runner.py:{fail.__code__.co_firstlineno + 1})"
+    ]
     assert "broken: 1 of 6 queries failed and are left out of its means" in result.warnings
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from rerank_eval.candidates import check_scores, explain_failure, shown_to
+from rerank_eval.candidates import check_scores, explain_exception, explain_failure, shown_to
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RunStoppingError, StoreError, TooManyFailuresError
 from rerank_eval.evaluation.systems import System
@@ -139,7 +139,7 @@ def _answer(system: System, requests: list[Request], answers: Answers) -> Iterat
             yield [(r, check_scores(system.name, r, scores)) for r, scores in zip(requests, batch, strict=True)]
             return
         except Exception as error:  # any adapter may raise anything; asking one by one names the query
-            answers.batch_failures.append(f"{type(error).__name__}: {error}")
+            answers.batch_failures.append(explain_exception(error))
     if reranker.concurrency == 1 and system.calls is None:
         for request in requests:
             yield [(request, _try_one(system.name, reranker, request))]
