@@ -82,6 +82,11 @@ def evaluate(
     progress = progress or SilentProgress()
     provenance = describe_provenance()
     evaluation, systems, prices, budget = open_evaluation(dataset, retriever, rerankers, settings, progress, answerer)
+    asking = [system.name for system in systems if system.asks_provider]
+    if settings.budget_usd is not None and len(asking) > 1:
+        progress.note(
+            f"budget.usd={settings.budget_usd:g} is spent in the order of the rerankers: {', '.join(asking)}; dry_run=true estimates what each costs"
+        )
     passes = Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     ended_by: KeyboardInterrupt | RunStoppingError | None = None
     with _open_store(settings, progress) as store:
