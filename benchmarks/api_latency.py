@@ -8,7 +8,6 @@ those in flight; what it is above 200 ms is the client's: sending, receiving, an
 
 import os
 import statistics
-from concurrent.futures import ThreadPoolExecutor
 
 from api_server import DELAY_S, DOCUMENTS, running
 from figures import Figure, report
@@ -19,6 +18,7 @@ from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.cohere import Cohere
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.listwise import Listwise
+from rerank_eval.threads import work_in_threads
 from rerank_eval.types import Document, Query, Request
 
 MOST_MS = 5.0
@@ -30,8 +30,7 @@ def measure(name: str, reranker: Reranker, concurrency: int) -> Figure:
         Request(Query(f"q{i}", f"query {i} of {concurrency}"), documents, tuple(map(float, range(DOCUMENTS, 0, -1))))
         for i in range(20 * concurrency)
     ]
-    with ThreadPoolExecutor(concurrency) as pool:
-        calls = [call for scores in pool.map(reranker.score, requests) for call in scores.calls]
+    calls = [call for _, scores in work_in_threads(reranker.score, requests, concurrency) for call in scores.calls]
     p50 = statistics.median(call.nanoseconds for call in calls if call.nanoseconds is not None) / 1e6
     most = max(call.concurrency for call in calls)
     return Figure(

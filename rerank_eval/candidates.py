@@ -1,9 +1,12 @@
 """From a first-stage run to requests at a depth, and from scores back to a full ranking."""
 
 import math
+import sysconfig
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
+from pathlib import Path
 
 from rerank_eval.corpus import Corpus, replace_surrogates
 from rerank_eval.errors import DataError, RerankerError, shortened
@@ -91,12 +94,24 @@ def list_values(scores: Scores) -> list[object]:
 
 
 def explain_failure(name: str, request: Request, error: BaseException) -> str:
-    """Return one message for whatever a reranker raised, with its name and the query's."""
-    text = f"{error}" if isinstance(error, RerankerError) else f"{type(error).__name__}: {error}"
+    """Return one message for whatever a reranker raised, with its name and the query's, and where in the user's own code it was raised."""
+    text = f"{error}" if isinstance(error, RerankerError) else explain_exception(error)
     query_id = request.query.query_id
     if not (isinstance(error, RerankerError) and query_id in text):
         text = f"{name} failed on query {query_id}: {text}"
     return replace_surrogates(text[:2000])
+
+
+def explain_exception(error: BaseException) -> str:
+    """Return the kind and the words of an exception, and the innermost line of the user's own code that it passed."""
+    text = f"{type(error).__name__}: {error}"
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    not_users = [Path(__file__).parent, *map(Path, installed)]
+    passed = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    for path, line in reversed(passed):
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in not_users):
+            return f"{text} ({path.name}:{line})"
+    return text
 
 
 def _finite(value: object) -> float | None:

@@ -69,8 +69,8 @@ def main() -> NoReturn:
     except (RerankEvalError, HydraException, OmegaConfBaseException) as error:
         code = _fail(*_explain(error))
     except KeyboardInterrupt:
-        resumes = "" if sys.argv[1:2] and sys.argv[1] in COMMANDS else "; the same command resumes from the store"
-        code = _fail(f"interrupted{resumes}", 130)
+        no_result = "" if sys.argv[1:2] and sys.argv[1] in COMMANDS else ": there is no result"
+        code = _fail(f"interrupted{no_result}", 130)
     sys.exit(code)
 
 
@@ -186,13 +186,13 @@ def _run(config: DictConfig) -> int:
             estimates = estimate_configuration(plain, settings, progress)
         print_estimates(estimates, settings.budget_usd, tables)
         return 0
-    code = 0
     stopped: RerankEvalError | None = None
+    interrupted: KeyboardInterrupt | None = None
     with ProgressBars(messages) as progress:
         try:
             result = evaluate_configuration(plain, settings, progress)
         except EvaluationInterrupted as interrupt:
-            result, code = interrupt.result, 130
+            result, interrupted = interrupt.result, interrupt
         except EvaluationStoppedError as error:
             result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
@@ -205,8 +205,8 @@ def _run(config: DictConfig) -> int:
     tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
     if stopped is not None:
         raise stopped
-    if code == 130:
-        return _fail("interrupted: the result is marked incomplete; the same command resumes", 130)
+    if interrupted is not None:
+        return _fail(f"{interrupted}", 130)
     if result.status == "not_evaluable":
         raise NotEvaluableError(_too_many_failures(result, settings.max_error_rate))
     return 0

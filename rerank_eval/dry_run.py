@@ -1,5 +1,6 @@
 """What an evaluation would ask of providers, and what that would cost, with nothing sent."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from rerank_eval.evaluation.evaluation import Evaluation
 from rerank_eval.evaluation.stability import plan_again, sampled_queries
 from rerank_eval.evaluation.systems import System
 from rerank_eval.opening import asked_depths, open_evaluation
-from rerank_eval.protocols import KeepsOrder, Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Query, Request
@@ -38,6 +39,10 @@ class Estimate(NamedTuple):
     tokens_per_estimated: float | None = None
     fault: str | None = None
     """The first error of a query that failed, as it would in a run, unless what is wrong is the imagined answer."""
+    documents: int = 0
+    """How many documents would be shown, each counted with each of its queries, as far as the reranker tells whether it cuts them."""
+    cut_documents: int = 0
+    """How many of these would not be shown whole."""
 
 
 def estimate_calls(
@@ -77,18 +82,26 @@ def estimate_calls(
             store.close()
 
 
-def total_usd(estimates: Sequence[Estimate]) -> float | None:
-    """Return what all of it costs at most; None where that of one is unknown."""
+def known_usd(estimates: Sequence[Estimate]) -> float | None:
+    """Return what those cost of which it is known; None where there is none."""
     known = [estimate.usd for estimate in estimates if estimate.usd is not None]
-    return sum(known) if len(known) == len(estimates) else None
+    return math.fsum(known) if known else None
+
+
+def ends_at(estimates: Sequence[Estimate], budget_usd: float) -> Estimate | None:
+    """Return during which a run would reach the budget, which is spent in the order of the rerankers; None if it is enough."""
+    for count, estimate in enumerate(estimates, start=1):
+        if (known_usd(estimates[:count]) or 0.0) > budget_usd:
+            return estimate
+    return None
 
 
 def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
     """Yield an estimate for each depth, and for each kind of further passes; what one has asked the next does not ask again."""
     queries, depths = evaluation.dataset.queries, evaluation.settings.depths
     for depth in asked_depths(system, depths):
-        _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
-        yield _take(calls, system.name, depth)
+        cut = _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
+        yield _take(calls, system.name, depth)._replace(documents=len(cut), cut_documents=sum(cut))
     planned = list(plan_again(evaluation, system.asking(calls), calls))
     for kind in dict.fromkeys(again.kind for again in planned):
         passes = [again for again in planned if again.kind == kind]
@@ -107,14 +120,13 @@ def _estimate_answers(
         answerer.answer(calls, question.query.text, [corpus.text(doc_id) for doc_id in question.doc_ids])
     yield _take(calls, f"answers, {evaluation.retriever.name}", 0)
     for system in systems:
-        is_known = isinstance(system.reranker, KeepsOrder) and system.reranker.keeps_order
         for depth in answerer.depths_among(evaluation.settings.depths)[1:]:
-            for question in [] if is_known else questions:
+            for question in [] if system.keeps_order else questions:
                 candidates = evaluation.first_stage[question.query.query_id].doc_ids[:depth]
                 spread = candidates[:: max(1, len(candidates) // answerer.context)][: answerer.context]
                 documents = [corpus.text(doc_id) for doc_id in spread]
                 calls.count(answerer.endpoint, answerer.make_body(question.query.text, documents))
-            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=not is_known)
+            yield _take(calls, f"answers, {system.name}", depth)._replace(is_most=not system.keeps_order)
 
 
 def _ask_all(
@@ -124,18 +136,22 @@ def _ask_all(
     depth: int,
     calls: DryCalls,
     progress: Progress,
-) -> None:
+) -> list[bool]:
+    """Return of each document whether it was cut, of those queries for which the reranker tells."""
+    cut: list[bool] = []
     progress.start(f"{system.name}: counting calls", len(queries))
     for query in queries:
         request = make_request(query, depth)
         if request.documents:
             try:
-                system.reranker.score(shown_to(system.reranker, request))
+                truncated = system.reranker.score(shown_to(system.reranker, request)).truncated
+                cut += [] if truncated is None else map(bool, truncated)
             except NotImaginedError:
                 calls.mark_partial()
             except Exception as error:  # any adapter may raise anything; the query would fail in a run as well
                 calls.mark_partial(explain_failure(system.name, request, error))
         progress.advance()
+    return cut
 
 
 def _take(calls: DryCalls, name: str, depth: int) -> Estimate:

@@ -15,6 +15,7 @@ RerankEvalError
     RefusedError         the provider refuses key, model or request exit 2
     ProviderBusyError    the provider asks for too long a wait      exit 3
     BudgetError          the next call would pass the budget        exit 3
+    TooManyFailuresError a reranker fails on too many queries       exit 3
 """
 
 import difflib
@@ -121,6 +122,10 @@ class BudgetError(RunStoppingError):
     """The next call would pass the budget."""
 
 
+class TooManyFailuresError(RunStoppingError):
+    """A reranker that asks a provider has failed on more queries than the settings allow."""
+
+
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield `error` and what it was raised from, each once: a chain may run in a circle."""
     seen: set[int] = set()
@@ -132,9 +137,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint with the valid names nearest to `name`, or all of them where none is near."""
+    """Return a hint with the valid names nearest to `name`, whatever their case, or all of them where none is near."""
     names = sorted(set(valid))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    by_folded = {known.casefold(): known for known in names}
+    close = [by_folded[found] for found in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)]
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"valid: {', '.join(names)}" if names else "there is none to choose from"

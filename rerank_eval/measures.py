@@ -44,7 +44,14 @@ def _parse(name: str) -> Any:
     registry = ir_measures.measures.registry
     base = re.split("[@(]", str(name), maxsplit=1)[0]
     if base not in registry:
-        raise ConfigError(f"unknown measure {name!r}: {nearest(base, registry)} (written like {', '.join(_EXAMPLES)})")
+        # of the names that one measure has, the one that results show; with the cut-off, where only the case was wrong
+        same = {
+            f"{known.NAME}{str(name)[len(base) :]}"
+            for key, known in registry.items()
+            if key.casefold() == base.casefold()
+        }
+        hint = nearest(str(name), same) if same else nearest(base, registry)
+        raise ConfigError(f"unknown measure {name!r}: {hint} (written like {', '.join(_EXAMPLES)})")
     try:
         measure = ir_measures.parse_measure(str(name))
         measure.validate_params()

@@ -58,7 +58,8 @@ def _ask_all(
     queries = evaluation.dataset.queries
     for system in systems:
         answers = passes.answers[system.name]
-        answer_queries(system, queries, evaluation.request, store, progress, answers)
+        limit = evaluation.settings.max_error_rate
+        answer_queries(system, queries, evaluation.request, store, progress, answers, limit)
         if answers.num_resumed:
             progress.note(f"{system.name}: resumed {answers.num_resumed} of {len(queries)} queries from the store")
 

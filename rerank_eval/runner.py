@@ -10,7 +10,7 @@ from rerank_eval.calls.client import ApiClient
 from rerank_eval.calls.kept_answers import AnswersInMemory
 from rerank_eval.calls.prices import Prices
 from rerank_eval.clock import utc_now
-from rerank_eval.errors import RunStoppingError
+from rerank_eval.errors import RefusedError, RunStoppingError
 from rerank_eval.evaluation.aggregate import Evaluated, aggregate
 from rerank_eval.evaluation.caveats import collect_warnings
 from rerank_eval.evaluation.descriptions import describe_dataset, describe_retriever
@@ -43,7 +43,7 @@ class EvaluationInterrupted(KeyboardInterrupt):
 
     def __init__(self, result: ExperimentResult) -> None:
         """Keep the partial result."""
-        super().__init__("the evaluation was interrupted")
+        super().__init__(f"interrupted: the result is marked incomplete; {_going_on(result)}")
         self.result = result
 
 
@@ -51,8 +51,8 @@ class EvaluationStoppedError(RunStoppingError):
     """A provider could not or must not be asked further; `result` holds what was finished, with the status "incomplete"."""
 
     def __init__(self, cause: RunStoppingError, result: ExperimentResult) -> None:
-        """Keep the partial result."""
-        super().__init__(str(cause))
+        """Keep the partial result, and say what the same command would do, unless a setting must be changed first."""
+        super().__init__(f"{cause}" if isinstance(cause, RefusedError) else f"{cause}; {_going_on(result)}")
         self.exit_code = cause.exit_code
         self.result = result
 
@@ -77,12 +77,18 @@ def evaluate(
         NotEvaluableError: there is no query with a judgment, or the first stage found nothing.
         StoreError: the store is in use or cannot be written.
         EvaluationInterrupted: Ctrl-C; carries the partial result.
-        EvaluationStoppedError: a provider refuses, asks to wait too long, or the budget is reached; carries the partial result.
+        EvaluationStoppedError: a provider refuses, asks to wait too long, or fails on more queries than `max_error_rate`, or the budget is
+            reached; carries the partial result.
     """
     settings = settings or Settings()
     progress = progress or SilentProgress()
     provenance = describe_provenance()
     evaluation, systems, prices, budget = open_evaluation(dataset, retriever, rerankers, settings, progress, answerer)
+    asking = [system.name for system in systems if system.asks_provider]
+    if settings.budget_usd is not None and len(asking) > 1:
+        progress.note(
+            f"budget.usd={settings.budget_usd:g} is spent in the order of the rerankers: {', '.join(asking)}; dry_run=true estimates what each costs"
+        )
     passes = Passes({system.name: Answers(asked_depths(system, settings.depths)) for system in systems})
     ended_by: KeyboardInterrupt | RunStoppingError | None = None
     with _open_store(settings, progress) as store:
@@ -127,6 +133,12 @@ def evaluate(
     if ended_by is not None:
         raise EvaluationInterrupted(result)
     return result
+
+
+def _going_on(result: ExperimentResult) -> str:
+    if result.settings["store_path"] is None:
+        return "store.path=null keeps no answers, so the same command begins anew"
+    return "the same command resumes from the store"
 
 
 @contextmanager
@@ -187,5 +199,4 @@ def _warnings_of_passes(
 
 def _worst_error_rate(answers: Mapping[str, Answers], dataset: Dataset) -> float:
     """Return the largest share of a system's queries that failed at any depth."""
-    failed = [len({failure.query_id for failure in found.failures}) for found in answers.values()]
-    return max(failed) / len(dataset.queries)
+    return max(found.num_failed for found in answers.values()) / len(dataset.queries)

@@ -1,6 +1,7 @@
 """From rankings to requests, and from scores, also unusable ones, back to rankings."""
 
 import decimal
+import json
 import math
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_eval.candidates import check_candidates, check_scores, count_tied, make_request, rerank
+from rerank_eval.candidates import check_candidates, check_scores, count_tied, explain_failure, make_request, rerank
 from rerank_eval.corpus import Corpus
 from rerank_eval.errors import DataError, RerankerError
 from rerank_eval.types import Query, Ranking, Request, Scores, Usage
@@ -108,6 +109,17 @@ def test_numbers_of_any_kind_become_floats() -> None:
     checked_scores = check_scores("minilm", three_documents(), scores)
     assert checked_scores == Scores([0.5, 2.0, 1.5], Usage(calls=1), [True, False, True])
     assert [type(value) for value in checked_scores.values] == [float] * 3
+
+
+def test_an_error_is_placed_in_the_users_own_code_also_where_a_library_raised_it() -> None:
+    def ask() -> None:
+        json.loads("{")
+
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        ask()
+    message = explain_failure("mine", three_documents(), caught.value)
+    assert message.startswith("mine failed on query q1: JSONDecodeError: Expecting property name")
+    assert message.endswith(f" (test_candidates.py:{ask.__code__.co_firstlineno + 1})")
 
 
 def test_no_scores_for_no_documents_are_right() -> None:

@@ -159,7 +159,10 @@ def test_an_interrupt_leaves_a_partial_result_and_the_same_command_resumes(
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "rerank_eval: interrupted: the result is marked incomplete; the same command resumes"
+    assert (
+        err.splitlines()[-1]
+        == "rerank_eval: interrupted: the result is marked incomplete; the same command resumes from the store"
+    )
     assert "Traceback" not in err
     assert "INCOMPLETE" in out
     result = json.loads((place.results()[-1] / "result.json").read_text())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from rerank_eval.calls.openai_chat import OpenAIChat
 from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY, estimate_tokens
 from rerank_eval.configuration import CONF
 from rerank_eval.datasets.helpdesk import load_helpdesk
@@ -15,6 +16,7 @@ from rerank_eval.dry_run import Estimate, estimate_calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.http_rerank import HttpRerank
+from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.runner import evaluate
@@ -154,12 +156,20 @@ def test_the_table_says_what_is_unknown_and_whether_the_budget_is_enough() -> No
     assert "api[x] 100 1,200 30 45,000 0 2.50" in text
     assert "a run costs about 2.50 USD" in text
     assert "1.25 for each one estimated" in text
-    assert "budget.usd=1 is less" in text
+    assert (
+        "budget.usd=1 is less, and spent in the order of the rows: the run would end during api[x], depth 100" in text
+    )
+    cheap = known._replace(system="cheap", usd=0.9)
+    both = shown([cheap, known._replace(depth=10, usd=0.0), known], budget_usd=1.0)
+    assert "would end during api[x], depth 100, with its answers kept" in both
+    assert "is less" not in shown([cheap, cheap._replace(usd=0.1)], budget_usd=1.0)
     unknown = shown([known, Estimate("b", 5, 3, 0, 100, None, None, is_least=True)], budget_usd=1.0)
     assert "b 5 at least 3 0 100 n/a n/a" in unknown
     assert (
-        "a run costs about n/a USD: input as estimated, output at most, retries aside (a price is not known" in unknown
-    )
+        "a run costs at least 2.50 USD, and an unknown sum for b: input as estimated, output at most, retries aside; a price is not known: "
+        "prices=FILE, a list of your own, adds it, of 0 for a server of your own"
+    ) in unknown
+    assert "budget.usd=1 is less" in unknown
     assert "nothing would be sent" in shown([])
 
 
@@ -169,8 +179,8 @@ def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_main: Ru
     done = run_main(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "http_rerank" in done.stdout
-    assert "dry run: nothing was sent; a run costs about n/a USD" in done.stdout
-    assert "(a price is not known; prices=FILE" in done.stdout
+    assert "dry run: nothing was sent; a run costs an unknown sum for http_rerank: " in done.stdout
+    assert "a price is not known: prices=FILE" in done.stdout
     assert not (tmp_path / "experiments").exists()
     wrong = run_main("dry_run=maybe", cwd=tmp_path)
     assert wrong.returncode == 2
@@ -192,6 +202,17 @@ def test_prices_of_ones_own_leave_those_of_the_package_for_other_models(run_main
     assert float(rows["http_rerank"]) > 0
 
 
+@pytest.mark.parametrize(("max_characters", "cut"), [(17, 30), (None, 0)])
+def test_what_would_be_shown_cut_is_told_before_it_is_paid_for(
+    max_characters: int | None, cut: int, tmp_path: Path
+) -> None:
+    chat = OpenAIChat("http://127.0.0.1:9/v1/chat/completions", "m")
+    found = estimate(Listwise(chat, name="listwise", max_characters=max_characters), settings_for(tmp_path))
+    assert (found[-1].depth, found[-1].documents, found[-1].cut_documents) == (6, 36, cut)
+    told = "listwise: 30 of 36 documents (each counted with each query, depth 6) would be shown cut: its settings, such as max_characters"
+    assert (told in shown(found)) == bool(cut)
+
+
 class Breaking(HttpRerank):
     """Fails before it asks."""
 
@@ -205,5 +226,5 @@ def test_a_reranker_that_fails_is_no_end_of_the_dry_run(tmp_path: Path) -> None:
     assert found.fault is not None
     assert "failed on query q000: ValueError: no" in found.fault
     assert f"the first: {found.fault}" in shown([found])
-    assert "costs about n/a USD" in shown([found])
+    assert "costs an unknown sum for http_rerank:" in shown([found])
     assert "a price is not known" not in shown([found])

@@ -239,7 +239,7 @@ def raised(_: list[float]) -> Scores:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (raised, "x failed on query q1: OSError: gone"),
+        (raised, r"x failed on query q1: OSError: gone \(test_latency\.py:\d+\)"),
         (lambda values: Scores([float("nan"), *values[1:]]), "x returned NaN for query q1, document d"),
         (lambda values: Scores([*values, 1.0]), r"x returned \d scores for the \d documents of query q1"),
         (lambda values: values, "x returned list for query q1 instead of Scores"),

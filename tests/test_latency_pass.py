@@ -107,7 +107,7 @@ def test_a_recorded_run_has_no_latency_and_so_no_sum_with_it() -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (time_out, "hashed failed on query q00.: TimeoutError: too late$"),
+        (time_out, r"hashed failed on query q00.: TimeoutError: too late \(test_latency_pass.py:[0-9]+\)$"),
         (
             lambda scores: replace(scores, values=[float("nan"), *scores.values[1:]]),
             "hashed returned NaN for query q00",

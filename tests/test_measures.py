@@ -111,6 +111,9 @@ def test_the_relevance_level_decides_what_binary_measures_count() -> None:
     [
         ((), "measures is empty"),
         (("nDGC@10",), r"unknown measure 'nDGC@10': did you mean .*nDCG"),
+        (("ndcg@10",), r"did you mean nDCG@10\?"),
+        (("mrr@10",), r"did you mean RR@10\?"),
+        (("precison@5",), r"did you mean Precision"),
         (("",), "unknown measure ''"),
         (("nDCG@0",), "the cut-off 0; it must be between 1 and 1000000"),
         (("nDCG@99999999999999999999",), "it must be between 1"),

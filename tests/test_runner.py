@@ -130,7 +130,9 @@ def test_a_resumed_run_gives_the_same_bytes_and_says_so(tmp_path: Path) -> None:
 def test_more_failures_than_allowed_are_not_evaluable(max_error_rate: float, status: str) -> None:
     result = evaluated(Broken(fail), settings=replace(SETTINGS, max_error_rate=max_error_rate))
     assert result.status == status
-    assert result.failures == ["broken failed on query q001: RuntimeError: no"]
+    assert result.failures == [
+        f"broken failed on query q001: RuntimeError: no (test_runner.py:{fail.__code__.co_firstlineno + 1})"
+    ]
     assert "broken: 1 of 6 queries failed and are left out of its means" in result.warnings
 
 
@@ -184,6 +186,10 @@ def test_an_interrupt_carries_the_partial_result(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     settings = replace(SETTINGS, store_path=tmp_path / "s.sqlite")
+    with pytest.raises(
+        EvaluationInterrupted, match=r"store\.path=null keeps no answers, so the same command begins anew"
+    ):
+        evaluated(Hashed(), Broken(interrupt, ["q003"]))
     with pytest.raises(EvaluationInterrupted) as caught:
         evaluated(Hashed(), Broken(interrupt, ["q003"]), HashedList(), settings=settings)
     result = caught.value.result

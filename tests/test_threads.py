@@ -1,5 +1,6 @@
 """Work in several threads: all of it is done, none of it is lost by an error, and nothing is begun after an interrupt."""
 
+import sys
 import threading
 
 import pytest
@@ -84,3 +85,14 @@ def test_after_an_interrupt_stop_frees_what_waits_and_nothing_more_is_begun() ->
 
 def test_without_an_error_stop_is_not_called() -> None:
     assert len(list(work_in_threads(str, range(3), 2, lambda: pytest.fail("called")))) == 3
+
+
+def test_threads_take_turns_faster_only_while_the_work_goes_on() -> None:
+    before = sys.getswitchinterval()
+    found = list(work_in_threads(lambda _: sys.getswitchinterval(), range(4), 2))
+    assert all(during < before for _, during in found)
+    assert sys.getswitchinterval() == before
+    left = work_in_threads(str, range(4), 2)
+    next(iter(left))
+    left.close()  # type: ignore[attr-defined] # it is a generator
+    assert sys.getswitchinterval() == before

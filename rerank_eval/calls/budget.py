@@ -10,6 +10,11 @@ from rerank_eval.clock import Clock
 from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.types import Usage
 
+_ROUNDING = 1e-9
+"""Of the limit: what a sum of many prices may be above it by rounding alone."""
+_DIGITS = 12
+"""Of a dollar; a token costs more than the last."""
+
 
 class Spent(NamedTuple):
     """What a run paid for the answers that came in it, and at most for attempts without one that may have been billed; None is unknown."""
@@ -80,11 +85,10 @@ class Budget:
                 raise BudgetError(
                     f"the budget of {self._limit_usd:g} USD cannot be kept: {lost}; the answers are kept, unset the budget to go on without one"
                 )
-            if self._limit_usd is not None and self._committed + most > self._limit_usd:
+            if self._limit_usd is not None and self._committed + most > self._limit_usd * (1 + _ROUNDING):
                 raise BudgetError(
                     f"the budget of {self._limit_usd:g} USD is reached: {self._committed:.4f} USD are spent or in flight, and the next call "
-                    f"to {endpoint.provider} costs up to {most:.4f}; the answers are kept, and budget.usd is per run: the same command goes "
-                    "on from here, and spends up to that much again"
+                    f"to {endpoint.provider} costs up to {most:.4f}; budget.usd is per run, and the next one may spend up to that much again"
                 )
             self._committed += most
         return most
@@ -122,4 +126,4 @@ class Budget:
 
 
 def _add(known: float | None, more: float | None) -> float | None:
-    return None if known is None or more is None else known + more
+    return None if known is None or more is None else round(known + more, _DIGITS)

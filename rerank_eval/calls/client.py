@@ -15,7 +15,7 @@ from rerank_eval.calls.estimates import Estimates
 from rerank_eval.calls.kept_answers import Check, read_answer, read_batch
 from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply, retrying
+from rerank_eval.calls.retry import NotAcceptedError, RetryNotes, TryAgainError, read_reply, retrying
 from rerank_eval.calls.types import (
     Answer,
     AnswerKeeper,
@@ -51,13 +51,14 @@ class ApiClient:
         clock: Clock | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take where answers are kept, None for nowhere, the budget, None for one without a limit, and who is told what batches do."""
+        """Take where answers are kept, None for nowhere, the budget, None for one without a limit, and who is told of retries and batches."""
         self._keeper = keeper
         self._budget = budget or Budget(Prices())
         self._estimates = Estimates(keeper)
         self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._notes = RetryNotes(note)
         self._ended_by: RunStoppingError | StoreError | None = None
         self._asked: dict[str, Future[Answer]] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
@@ -152,6 +153,7 @@ class ApiClient:
         def sleep(seconds: float) -> None:
             nonlocal waited_s
             waited_s = seconds
+            self._notes.tell(endpoint, attempts[-1].fault or "", seconds)
             self._clock.wait(seconds, self._stopped)
 
         def attempt() -> Answer:
@@ -229,7 +231,8 @@ class ApiClient:
         except Exception as error:
             attempts.append(noted._replace(fault=f"{error}"))
             if isinstance(sent.outcome, Reply) or not sent.outcome.is_counted:
-                self._faults[endpoint.provider, f"{error}"] += 1
+                kind = error.kind if isinstance(error, TryAgainError) else f"{error}"
+                self._faults[endpoint.provider, kind] += 1
             if reply is not None and reply.status == 429:
                 pace.rejected(getattr(error, "wait_s", None) or 0.0, reply.headers)
             if maybe_billed(sent.outcome):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,17 +30,19 @@ _TRY_AGAIN = (408, 409, 429)
 _TOO_LONG_STATUS = 413
 _TOO_LONG = re.compile(r"prompt is too long|context[ _](length|limit|size|window)|maximum model length", re.IGNORECASE)
 """What Anthropic, OpenAI, vLLM and llama.cpp say with status 400 of a prompt that is longer than the model takes."""
+_MOST_NOTES = 5
+"""Some providers put an id into each error, which makes it a new one."""
 _DEEPEST = 100
 """Levels of lists and objects in a reply; a rerank answer has four, a chat's message about six."""
 
 
 class TryAgainError(Exception):
-    """An attempt failed in a way that another may not; `wait_s` is what the provider asks for."""
+    """An attempt failed in a way that another may not; `wait_s` is what the provider asks for, `kind` the fault without its own words."""
 
-    def __init__(self, fault: str, wait_s: float | None = None) -> None:
+    def __init__(self, kind: str, wait_s: float | None = None, said: str = "") -> None:
         """Say in a few words what went wrong."""
-        super().__init__(fault)
-        self.wait_s = wait_s
+        super().__init__(f"{kind}: {said}" if said else kind)
+        self.kind, self.wait_s = kind, wait_s
 
 
 class NotAcceptedError(RerankerError):
@@ -60,6 +63,7 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | Non
         TooLongError: 413, or another status with words that say so.
         NotAcceptedError: any other status.
     """
+    said = ""
     if 200 <= reply.status < 300:
         try:
             decoded = _decode(reply.content)
@@ -70,16 +74,16 @@ def read_reply(endpoint: Endpoint, reply: Reply, now: datetime, asked: str | Non
             kind = reply.headers.get("content-type", "no content type")
             fault = f"answered {reply.status} with what is no JSON ({len(reply.content)} bytes, {shortened(kind, 40)})"
     elif reply.status in _TRY_AGAIN or reply.status >= 500:
-        fault = f"answered {reply.status}"
+        fault, said = f"answered {reply.status}", _message(reply.content, "")
     else:
         raise _refusal(endpoint, reply, asked)
     wait_s = read_retry_after(reply.headers, now)
     if wait_s is not None and wait_s > endpoint.settings.longest_wait_s:
         raise ProviderBusyError(
             f"{endpoint.provider} {fault}: the provider asks to wait {wait_s:.0f} s, longer than calls.longest_wait_s="
-            f"{endpoint.settings.longest_wait_s:g}; the answers are kept, run the same command later"
+            f"{endpoint.settings.longest_wait_s:g}"
         )
-    raise TryAgainError(fault, wait_s)
+    raise TryAgainError(fault, wait_s, said)
 
 
 def _decode(content: bytes) -> Any:
@@ -111,6 +115,10 @@ def _refusal(endpoint: Endpoint, reply: Reply, asked: str | None) -> Exception:
         )
         return RefusedError(f"{endpoint.provider} refuses {key} for the model {endpoint.model} ({said})")
     if reply.status in _MODEL_UNKNOWN:
+        if asked is None and not endpoint.sends_model:
+            return RefusedError(
+                f"{endpoint.provider} has nothing to ask at {endpoint.url} ({said}); is the path of the address right? Of most servers it ends in /rerank"
+            )
         asked = asked or f"model {endpoint.model!r} at {endpoint.url}"
         return RefusedError(f"{endpoint.provider} has no {asked} ({said})")
     if reply.status < 400:
@@ -120,17 +128,16 @@ def _refusal(endpoint: Endpoint, reply: Reply, asked: str | None) -> Exception:
     return NotAcceptedError(f"{endpoint.provider} does not accept the request ({said})")
 
 
-def _message(content: bytes) -> str:
-    """Return the provider's own words, on one short line."""
+def _message(content: bytes, without: str = "without a word") -> str:
+    """Return the provider's own words, on one short line, or `without` where there are none."""
     try:
         words = json.loads(content)
     except (ValueError, RecursionError):
         words = content.decode(errors="replace")
     while isinstance(words, Mapping):
-        words = next(
-            (words[name] for name in ("error", "message", "detail", "error_message") if name in words), str(dict(words))
-        )
-    return printable(shortened(str(words), 200)) or "without a word"
+        names = [name for name in ("error", "message", "detail", "error_message") if name in words]
+        words = words[names[0]] if names else str(dict(words)) if words else ""
+    return printable(shortened(str(words).strip(), 200)) or without
 
 
 def retrying(
@@ -160,6 +167,25 @@ def retrying(
 
     again = tenacity.retry_if_exception_type(TryAgainError)
     return tenacity.Retrying(retry=again, wait=wait, stop=is_over, sleep=sleep, reraise=True)
+
+
+class RetryNotes:
+    """Tells why nothing seems to happen: what failed and how long is waited, once for each fault of a provider. Thread-safe."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        """Take who is told."""
+        self._note = note
+        self._lock = threading.Lock()
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, endpoint: Endpoint, fault: str, wait_s: float) -> None:
+        """Tell of a failed attempt that another will follow."""
+        with self._lock:
+            is_new = (endpoint.provider, fault) not in self._told and len(self._told) < _MOST_NOTES
+            self._told.add((endpoint.provider, fault))
+        if is_new:
+            most = endpoint.settings.attempts
+            self._note(f"{endpoint.provider}: {fault}; tried again in {wait_s:.1f} s, a call up to {most} times in all")
 
 
 def _last_error(state: "RetryCallState") -> TryAgainError:

@@ -4,7 +4,6 @@ For httpx, and for httpx2, which some SDKs use instead; an SDK is given the clie
 """
 
 import logging
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -20,8 +19,6 @@ LONGEST_REPLY = 64 * 2**20
 """Bytes; a rerank answer has a few hundred kilobytes at most."""
 
 _CLOCK = Clock()
-_SWITCH_S = 0.0005
-"""How long one thread may compute while another has a reply to read; Python's own 5 ms would become part of the recorded latency."""
 _WRITTEN_AT_ONCE = 2**16
 _LOGGING = ("anthropic", "cohere", "httpcore", "httpcore2", "httpx", "httpx2")
 
@@ -31,7 +28,6 @@ class Wire:
 
     def __init__(self, library: ModuleType, key: ApiKey | None) -> None:
         """Make a client of `library`, httpx or httpx2; connections are opened when they are needed."""
-        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_S))
         self._library = library
         self._key = key
         self._received = received = _Received(library, key)

@@ -148,6 +148,8 @@ class Endpoint:
     uncounted: tuple[str, ...] = ()
     """Units of the price list that its answers tell no count of."""
 
+    sends_model: bool = True
+    """Whether the model's name is in the body; else a 404 is about the path."""
     headers: tuple[tuple[str, str], ...] = ()
     """Those that the settings name, by names in lower case; a server may answer by them."""
 

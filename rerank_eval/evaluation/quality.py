@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from rerank_eval.candidates import check_scores, explain_failure, shown_to
-from rerank_eval.errors import RunStoppingError, StoreError
+from rerank_eval.candidates import check_scores, explain_exception, explain_failure, shown_to
+from rerank_eval.clock import Clock
+from rerank_eval.errors import RunStoppingError, StoreError, TooManyFailuresError
 from rerank_eval.evaluation.systems import System
 from rerank_eval.fingerprint import answer_key
 from rerank_eval.protocols import BatchReranker, Progress, Reranker
@@ -35,12 +36,20 @@ class Answers:
     failures: list[Failure] = field(default_factory=list)
     reused: set[tuple[int, str]] = field(default_factory=set)
     batch_failures: list[str] = field(default_factory=list)
+    begun: str = field(default_factory=lambda: Clock().utc().isoformat(timespec="milliseconds"))
+    """Before the first answer of this run; in the form of `CallTiming.started`."""
 
     @property
     def num_resumed(self) -> int:
-        """The number of queries of which every answer came from the store."""
-        queries = {query_id for _, query_id in self.reused}
-        return sum(all((depth, query_id) in self.reused for depth in self.asked_depths) for query_id in queries)
+        """The number of queries of which every answer is an earlier run's; one that two systems of this run share is not."""
+        resumed = {key for key in self.reused if all(call.started < self.begun for call in self.scores[key].calls)}
+        queries = {query_id for _, query_id in resumed}
+        return sum(all((depth, query_id) in resumed for depth in self.asked_depths) for query_id in queries)
+
+    @property
+    def num_failed(self) -> int:
+        """The number of queries that failed at any depth."""
+        return len({failure.query_id for failure in self.failures})
 
     def at(self, depth: int, query_id: str) -> Scores | None:
         """Return the scores of the top `depth` candidates, or None if the query failed or was not reached."""
@@ -61,18 +70,20 @@ def answer_queries(
     store: Store | None,
     progress: Progress,
     answers: Answers,
+    max_error_rate: float = 1.0,
 ) -> None:
     """Fill `answers` with scores or a failure for every query at every asked depth.
 
-    `answers` is filled as they come, so that an interrupt loses only what is in flight.
+    `answers` is filled as they come, so that an interrupt loses only what is in flight. A system that asks a provider, where each failure
+    may take minutes of retries and cost something, is asked no further once more of its queries than `max_error_rate` have failed.
 
     Raises:
         StoreError: an answer cannot be kept.
         RunStoppingError: a provider cannot or must not be asked further.
+        TooManyFailuresError: as above.
     """
-    keeps_scores = (
-        store is not None and system.calls is None
-    )  # a provider's answers are kept by the calls, as they came
+    # a provider's answers are kept by the calls, as they came, and nobody is asked for the first stage's order
+    keeps_scores = store is not None and system.calls is None and not system.keeps_order
     fingerprint = system.fingerprint if keeps_scores else None
     progress.start(f"{system.name}: requests", len(queries) * len(answers.asked_depths))
     size = max(CHUNK, 4 * system.reranker.concurrency)
@@ -101,6 +112,11 @@ def answer_queries(
                     else:
                         answers.failures.append(Failure(request.query.query_id, depth, outcome))
                 progress.advance(len(group))
+                if system.calls is not None and answers.num_failed / len(queries) > max_error_rate:
+                    raise TooManyFailuresError(
+                        f"{system.name}: {answers.num_failed} of {len(queries)} queries failed, more than max_error_rate={max_error_rate:g} "
+                        f"allows; the first: {answers.failures[0].message}"
+                    )
 
 
 def _reuse(store: Store | None, fingerprint: str | None, request: Request) -> Scores | None:
@@ -123,7 +139,7 @@ def _answer(system: System, requests: list[Request], answers: Answers) -> Iterat
             yield [(r, check_scores(system.name, r, scores)) for r, scores in zip(requests, batch, strict=True)]
             return
         except Exception as error:  # any adapter may raise anything; asking one by one names the query
-            answers.batch_failures.append(f"{type(error).__name__}: {error}")
+            answers.batch_failures.append(explain_exception(error))
     if reranker.concurrency == 1 and system.calls is None:
         for request in requests:
             yield [(request, _try_one(system.name, reranker, request))]

@@ -11,7 +11,7 @@ from rerank_eval.errors import ConfigError
 from rerank_eval.files.paths import check_name
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.parts import all_parts, reads_judgments, sees_dataset, show_dataset
-from rerank_eval.protocols import CallingReranker, HasIdentity, HasParts, Reranker
+from rerank_eval.protocols import CallingReranker, HasIdentity, HasParts, KeepsOrder, Reranker
 from rerank_eval.types import Dataset
 
 _NEEDS = "it needs name, pointwise (True or False), concurrency (1 or more) and score(request)"
@@ -42,6 +42,11 @@ class System:
     def saw_judgments(self) -> bool:
         """Whether the reranker, or one that it is made of, was shown the judgments."""
         return self.seen_dataset is not None and reads_judgments(self.reranker)
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether its ranking is known to be the first stage's."""
+        return isinstance(self.reranker, KeepsOrder) and self.reranker.keeps_order
 
     @property
     def asks_provider(self) -> bool:

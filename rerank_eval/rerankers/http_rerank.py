@@ -97,6 +97,7 @@ class HttpRerank(AsksThroughCalls):
             settings=settings,
             imagine=self._imagine,
             uncounted=("output_token", *(unit for unit, field in _COUNTED.items() if self._response[field] is None)),
+            sends_model=self._request["model"] is not None,
             headers=tuple(sorted(self._headers.items())),
         )
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY
-from rerank_eval.dry_run import Estimate, total_usd
+from rerank_eval.dry_run import Estimate, ends_at, known_usd
 
 
 def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, console: Console) -> None:
@@ -44,14 +44,32 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             "Answers from reranked documents: what will be first is not known. The tokens are those of documents from all over the candidates; "
             "a context that two systems share, or that an earlier run had, is not asked again."
         )
-    total = total_usd(estimates)
-    prices_lack = any(found.usd is None and not found.fault for found in estimates)
-    unknown = " (a price is not known; prices=FILE, a list of your own, adds it)" if prices_lack else ""
-    say(
-        f"dry run: nothing was sent; a run costs about {_usd(total)} USD: input as estimated, output at most, retries aside{unknown}"
-    )
-    if budget_usd is not None and total is not None and total > budget_usd:
-        say(f"budget.usd={budget_usd:g} is less: the run would end when it is reached, with its answers kept")
+    for found in {found.system: found for found in estimates if found.cut_documents}.values():
+        say(
+            f"{found.system}: {found.cut_documents:,} of {found.documents:,} documents (each counted with each query, depth {found.depth}) "
+            "would be shown cut: its settings, such as max_characters, limit what is shown of one"
+        )
+    say(f"dry run: nothing was sent; a run costs {_total(estimates)}")
+    end = None if budget_usd is None else ends_at(estimates, budget_usd)
+    if budget_usd is not None and end is not None:
+        say(
+            f"budget.usd={budget_usd:g} is less, and spent in the order of the rows: the run would end during {end.system}, depth {end.depth}, "
+            "with its answers kept"
+        )
+
+
+def _total(estimates: Sequence[Estimate]) -> str:
+    unknown = list(dict.fromkeys(found.system for found in estimates if found.usd is None))
+    known = _usd(known_usd(estimates))
+    how = "input as estimated, output at most, retries aside"
+    if not unknown:
+        return f"about {known} USD: {how}"
+    total = f"an unknown sum for {', '.join(unknown)}"
+    if known != "n/a":
+        total = f"at least {known} USD, and {total}"
+    if any(found.usd is None and not found.fault for found in estimates):
+        how += "; a price is not known: prices=FILE, a list of your own, adds it, of 0 for a server of your own"
+    return f"{total}: {how}"
 
 
 def _count(value: int | None) -> str:

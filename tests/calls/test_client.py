@@ -227,6 +227,18 @@ def test_the_run_ends_before_the_call_that_would_pass_the_budget_and_the_next_ha
     assert len(sender.asked) == 4
 
 
+@pytest.mark.parametrize("price", [0.002, 0.0007, 0.1])
+def test_a_budget_for_a_number_of_calls_pays_for_as_many(price: float) -> None:
+    prices = Prices([PRICES.prices[0]._replace(usd=price)])
+    budget = Budget(prices, limit_usd=round(25 * price, 6))
+    client = ApiClient(budget=budget)
+    for q in range(25):
+        client.ask(make_endpoint(Sender(OK)), {"q": f"{q}"}, accept)
+    assert budget.spent.usd == round(25 * price, 6)  # and not 0.05000000000000001
+    with pytest.raises(BudgetError):
+        client.ask(make_endpoint(Sender(OK)), {"q": "one more"}, accept)
+
+
 def test_calls_in_flight_do_not_pass_the_budget_together() -> None:
     together = threading.Barrier(2, timeout=5)
 

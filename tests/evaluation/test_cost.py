@@ -10,6 +10,8 @@ import pytest
 from rerank_eval.calls.prices import Price, Prices
 from rerank_eval.errors import BudgetError, ConfigError
 from rerank_eval.evaluation.provider_calls import cost_usd
+from rerank_eval.evaluation.systems import System
+from rerank_eval.protocols import Reranker
 from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.http_rerank import HttpRerank
@@ -18,7 +20,7 @@ from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.types import CallTiming, Usage
 from tests.evaluation.api_runs import make, settings_for
-from tests.fakes import FixedRetriever, Hashed, make_dataset
+from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 from tests.fault_server import Behaviour, FaultServer
 
 
@@ -108,6 +110,20 @@ def test_the_budget_ends_the_run_before_it_is_passed_and_the_same_one_goes_on_in
         whole = evaluate(make_dataset(), FixedRetriever(), [make(server.url)], settings_for(tmp_path, budget_usd=0.01))
     assert whole.status == "complete"
     assert len(server.asked) == 6
+
+
+def test_a_run_with_a_budget_says_who_spends_it_first(tmp_path: Path) -> None:
+    progress = Recorder()
+    with FaultServer() as server:
+        systems: list[Reranker | System] = [
+            System("second", make(server.url)),
+            Hashed(),
+            System("third", make(f"{server.url}/other")),
+        ]
+        evaluate(make_dataset(), FixedRetriever(), systems, settings_for(tmp_path, budget_usd=1.0), progress)
+    assert progress.notes == [
+        "budget.usd=1 is spent in the order of the rerankers: second, third; dry_run=true estimates what each costs"
+    ]
 
 
 def test_a_budget_without_a_price_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import signal
 import threading
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rerank_eval.evaluation.systems import System
 from rerank_eval.protocols import Reranker
+from rerank_eval.rerankers.none import NoReranker
 from rerank_eval.results.writing import write_result
 from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings
 from rerank_eval.terminal.result_table import print_result
 from tests.evaluation.api_runs import make, settings_for
-from tests.fakes import FixedRetriever, Hashed, make_dataset
+from tests.fakes import FixedRetriever, Hashed, Recorder, make_dataset
 from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, rerank_answer
 
 
@@ -42,6 +45,18 @@ def test_latency_is_what_the_answers_took_and_no_call_is_made_to_time_it(tmp_pat
     assert result.runs["api", 6] == again.runs["api", 6]
 
 
+def test_only_what_an_earlier_run_was_answered_is_resumed(tmp_path: Path) -> None:
+    first, second = Recorder(), Recorder()
+    with FaultServer() as server:
+        same = System("same", make(server.url))
+        for progress in (first, second):
+            systems: list[Reranker | System] = [NoReranker(), make(server.url), same]
+            evaluate(make_dataset(), FixedRetriever(), systems, settings_for(tmp_path), progress)
+    assert len(server.asked) == 6
+    assert first.notes == []
+    assert second.notes == [f"{name}: resumed 6 of 6 queries from the store" for name in ("api", "same")]
+
+
 def test_a_refused_key_ends_the_run_at_once_and_keeps_what_others_found(tmp_path: Path) -> None:
     with FaultServer(lambda asked: Behaviour(401, {"message": "no"})) as server:
         systems: list[Reranker] = [Hashed(), make(server.url, calls={"concurrency": 1})]
@@ -60,12 +75,65 @@ def test_a_query_that_is_not_answered_fails_alone_and_is_counted(tmp_path: Path)
 
     with FaultServer(behave) as server:
         reranker = make(server.url, calls={"attempts": 1})
-        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
-    assert result.status == "not_evaluable"
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path, max_error_rate=0.2))
+    assert result.status == "complete"
     assert result.systems[0].depths[-1].failures == 1
     (message,) = result.failures
     assert "api failed on query q001: cohere gave no answer in 1 attempts" in message
     assert "answered 500" in message
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        (Behaviour(500, {"error": "model crashed"}, delay_s=0.1), "answered 500: model crashed"),
+        (Behaviour(drop=True), "connection lost"),
+    ],
+)
+def test_a_server_that_dies_ends_the_run_which_then_goes_on_from_what_was_answered(
+    broken: Behaviour, fault: str, tmp_path: Path
+) -> None:
+    is_dead = True
+
+    def behave(asked: Asked) -> Behaviour:
+        return broken if is_dead and asked.turn >= 2 else GOOD
+
+    progress = Recorder()
+    with FaultServer(behave) as server:
+        reranker = make(server.url, calls={"concurrency": 1, "attempts": 2})
+        with pytest.raises(EvaluationStoppedError) as caught:
+            evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path), progress)
+        before = len(server.asked)
+        assert (
+            before < 2 + 2 * 4
+        )  # not all of the other queries were tried, but what was taken up meanwhile may have been
+        is_dead = False
+        assert evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path)).status == "complete"
+        assert len(server.asked) == before + 4
+    assert caught.value.exit_code == 3
+    assert caught.value.result.status == "incomplete"
+    assert caught.value.result.systems[0].depths[-1].measures["nDCG@10"].num_queries == 2
+    message = f"{caught.value}"
+    assert message.startswith(
+        "api: 1 of 6 queries failed, more than max_error_rate=0 allows; the first: api failed on query q002: cohere gave no answer in 2 attempts"
+    )
+    assert fault in message
+    assert message.endswith("; the same command resumes from the store")
+    (note,) = progress.notes
+    assert note.startswith(f"cohere: {fault}")
+    assert re.search(r"; tried again in 0\.\d s, a call up to 2 times in all$", note)
+
+
+def test_a_run_ends_only_when_more_queries_have_failed_than_it_may_do_without(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, max_error_rate=0.4, store_path=None)
+    with FaultServer(lambda _: Behaviour(500, {}, delay_s=0.1)) as server:
+        reranker = make(server.url, calls={"concurrency": 1, "attempts": 1})
+        with pytest.raises(EvaluationStoppedError) as caught:
+            evaluate(make_dataset(), FixedRetriever(), [reranker], settings)
+    message = f"{caught.value}"
+    assert message.startswith("api: 3 of 6 queries failed, more than max_error_rate=0.4 allows; the first: ")
+    assert message.endswith("; store.path=null keeps no answers, so the same command begins anew")
+    assert len(server.asked) < 6
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -87,6 +155,7 @@ def test_ctrl_c_keeps_what_is_in_flight_and_waits_for_nothing(tmp_path: Path) ->
         with pytest.raises(EvaluationInterrupted) as caught:
             evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
         assert caught.value.result.status == "incomplete"
+        assert f"{caught.value}".endswith("; the same command resumes from the store")
         assert len(server.asked) == 3
         is_over.set()
         resumed = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
@@ -102,12 +171,18 @@ def test_a_key_that_the_server_echoes_is_in_no_file_of_a_run(tmp_path: Path, mon
         echo = asked.headers["authorization"]
         if asked.turn == 1:
             return Behaviour(400, {"message": echo})
+        if asked.turn == 2:
+            return Behaviour(500, {"error": echo})
         return Behaviour(content={**rerank_answer(asked.body), "echo": echo}, headers={"x-echo": echo})
 
+    progress = Recorder()
     with FaultServer(behave) as server:
         reranker = make(server.url, api_key_env="PLANTED_KEY", calls={"concurrency": 1})
-        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path))
+        settings = settings_for(tmp_path, max_error_rate=0.5)
+        result = evaluate(make_dataset(), FixedRetriever(), [reranker], settings, progress)
     assert len(result.failures) == 1
+    (note,) = progress.notes
+    assert note.startswith("cohere: answered 500: Bearer [api key removed]; tried again")
     folder = write_result(result, tmp_path / "results")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     contents = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in files]

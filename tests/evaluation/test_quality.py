@@ -57,7 +57,10 @@ def raised(_: list[Any]) -> Scores:
         (lambda v: Scores(v, Usage(), [True]), "broken returned 1 truncation marks for query q001"),
         (lambda v: v, "broken returned list for query q001 instead of Scores"),
         (lambda _: None, "broken returned NoneType for query q001 instead of Scores"),
-        (raised, "broken failed on query q001: ZeroDivisionError: no luck"),
+        (
+            raised,
+            f"broken failed on query q001: ZeroDivisionError: no luck (test_quality.py:{raised.__code__.co_firstlineno + 1})",
+        ),
     ],
 )
 def test_a_wrong_answer_fails_that_query_and_is_named(answer: Callable[[list[Any]], Any], message: str) -> None:

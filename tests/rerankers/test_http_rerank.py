@@ -8,12 +8,12 @@ import pytest
 
 from rerank_eval.calls.client import ApiClient
 from rerank_eval.components import make_component
-from rerank_eval.errors import ConfigError
+from rerank_eval.errors import ConfigError, RefusedError
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.store import Store
 from tests.conftest import Compose
 from tests.fakes import make_request
-from tests.fault_server import FaultServer, relevance
+from tests.fault_server import Behaviour, FaultServer, relevance
 from tests.provider_shapes import Body, jina_like, mixedbread, pinecone, tei, vllm, voyage
 
 TEXTS = ["one", "two", "three"]
@@ -155,6 +155,18 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], words: str, monkey
     with pytest.raises(ConfigError, match=words) as caught:
         HttpRerank("http://localhost", "m", **settings)
     assert KEY not in str(caught.value)
+
+
+def test_a_path_that_is_not_there_is_not_put_down_to_a_model_whose_name_is_not_sent() -> None:
+    with FaultServer(lambda _: Behaviour(404, {"error": "no such path /"})) as server:
+        named, unnamed = HttpRerank(server.url, "m"), HttpRerank(server.url, "m", request={"model": None})
+        with pytest.raises(RefusedError, match="http has no model 'm' at"):
+            named.score(make_request())
+        with pytest.raises(RefusedError) as caught:
+            unnamed.score(make_request())
+    assert f"{caught.value}" == (
+        f"http has nothing to ask at {server.url} (404: no such path /); is the path of the address right? Of most servers it ends in /rerank"
+    )
 
 
 def test_another_header_is_another_question(tmp_path: Path) -> None:
