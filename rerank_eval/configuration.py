@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.calls.secret_settings import refuse_secret_overrides, refuse_secrets
 from rerank_eval.components import check_component, make_component
-from rerank_eval.composition import explain_composition
+from rerank_eval.composition import explain_composition, explain_nameless_choice
 from rerank_eval.errors import ConfigError, nearest
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
@@ -56,6 +58,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them")
     refuse_secret_overrides(list(overrides))
     with _hydra():
+        refuse_nameless_choices(overrides)
         return to_plain(hydra.compose("config", list(overrides)))
 
 
@@ -74,6 +77,33 @@ def find_sweep(overrides: Sequence[str]) -> Mapping[str, str]:
             return {}
         named = {override.partition("=")[0].lstrip("+") for override in overrides}
         return {name: str(values) for name, values in (own.sweeper.params or {}).items() if name not in named}
+
+
+def refuse_nameless_choices(overrides: Sequence[str]) -> None:
+    """Check that where a dataset, a first stage and the like is chosen, a name or a list of names stands.
+
+    Raises:
+        ConfigError: something else stands there, which hydra has no message for.
+        HydraException: an override cannot be read.
+    """
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        group = override.key_or_group
+        is_group = group.split("/")[0] == "hydra" or (CONF / group).is_dir()
+        is_whole_deletion = override.is_delete() and override.value() is None  # ~dataset
+        if is_group and not is_whole_deletion and not all(map(_is_name, _chosen(override))):
+            raise ConfigError(explain_nameless_choice(group, str(override.input_line).partition("=")[2], CONF))
+
+
+def _chosen(override: Override) -> Sequence[object]:
+    """Return what an override chooses: its value, or the elements of its list, of all values where it is a sweep."""
+    value = override.value()
+    values = value.list if isinstance(value, ChoiceSweep) else [] if isinstance(value, Glob) else [value]
+    return [choice for value in values for choice in (value if isinstance(value, list) else [value])]
+
+
+def _is_name(choice: object) -> bool:
+    """Return whether hydra takes it for a name, or for the part itself, written out as a mapping."""
+    return isinstance(choice, str | QuotedString | dict)
 
 
 @contextmanager

@@ -73,6 +73,21 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         ),
         (["+rerankers.x=3"], "rerankers.x needs a _target_"),
         (["depths=["], "no viable alternative at input '['"),
+        (["retriever=null"], "retriever is null; it takes a name: bm25, "),
+        (["dataset=1.5"], "dataset is 1.5; it takes a name: "),
+        (["+experiment=null"], "experiment is null; it takes a name: beir, "),
+        (["+experiment="], "there is no experiment '': valid: beir"),
+        (["reranker=5"], "reranker is 5; it takes a name: "),
+        (["reranker=[none,null]"], "reranker is [none,null]; it takes a name: "),
+        (["reranker=[[none]]"], "reranker is [[none]]; it takes a name: "),
+        (["answer=null"], "answer is null; it takes a name: claude, openai_compatible; ~answer turns it off"),
+        (["~retriever=5"], "retriever is 5; it takes a name: bm25, "),
+        (["hydra/launcher=null"], "hydra/launcher is null; it takes a name"),
+        (["-m", "retriever=null,bm25"], "retriever is null,bm25; it takes a name: "),
+        (["-m", "retriever=range(1,3)"], "retriever is range(1,3); it takes a name: "),
+        (["-m", "--cfg=job"], "--cfg only shows something, and -m runs; leave one of them out"),
+        (["--shell-completion"], "--shell-completion takes one of install=SHELL"),
+        (["--experimental-rerun=x"], "--experimental-rerun is not offered, because it reads a pickle"),
         (
             ["reprot"],
             "'reprot' is neither a command (report, compare, baseline, check-data, verify, store) nor a setting; settings are written",
@@ -172,6 +187,19 @@ def test_a_bug_in_a_run_shows_its_traceback_and_ends_with_3(
     assert ended.code == 3
     assert "ZeroDivisionError" in ended.err
     assert "this is a bug of rerank_eval, and the command was not carried out" in ended.err
+
+
+def test_a_bug_before_a_run_begins_does_not_end_like_a_regression(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: object) -> None:
+        raise LookupError("planted")
+
+    monkeypatch.setattr(cli, "refuse_nameless_choices", broken)
+    ended = command(NONE)
+    assert ended.code == 3
+    assert "LookupError: planted" in ended.err
+    assert "this is a bug of rerank_eval" in ended.err
 
 
 def test_help_lists_choices_settings_and_exit_codes(command: Command) -> None:
