@@ -25,10 +25,11 @@ from rerank_eval.composition import explain_composition
 from rerank_eval.configuration import (
     CONF,
     check_components,
+    check_overrides,
     estimate_configuration,
     evaluate_configuration,
+    find_output_dir,
     make_settings,
-    refuse_nameless_choices,
     to_plain,
 )
 from rerank_eval.errors import NotEvaluableError, RerankEvalError, causes, printable
@@ -62,7 +63,7 @@ def main() -> NoReturn:
             sys.exit(run_command(sys.argv[1], sys.argv[2:]))
         refuse_secret_overrides([word for word in sys.argv[1:] if not word.startswith("-")])
         settings, options = read_run_arguments(sys.argv[1:])
-        refuse_nameless_choices(settings)
+        check_overrides(settings)
         sys.argv[1:] = [*settings, *options]
         sweep = Sweep()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(
@@ -146,8 +147,7 @@ def _run(config: DictConfig) -> int:
     plain = to_plain(config)
     settings = make_settings(plain)
     started_in = Path.cwd()
-    output_dir = started_in / Path(str(plain["output_dir"])).expanduser()
-    experiment = resolve_inside(output_dir, str(plain["experiment_name"]))
+    experiment = resolve_inside(find_output_dir(plain), str(plain["experiment_name"]))
     check_components(plain)
     messages = Console(stderr=True)
     tables = Console(width=None if sys.stdout.isatty() else 200)

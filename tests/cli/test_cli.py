@@ -64,6 +64,22 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         (["experiment_name=../up"], "the name '../up' cannot name a file"),
         (["dataset.name=../up"], "dataset.name '../up' cannot name a file"),
         (["dataset.split=../test"], "dataset.split '../test' cannot name a file"),
+        (["output_dir=null"], "output_dir is null; name a folder"),
+        (["output_dir="], "output_dir is ''; name a folder"),
+        (["output_dir=[a]"], "output_dir is ['a']; name a folder"),
+        (["output_dir=/dev/full"], "output_dir: /dev/full is no folder; name another"),
+        (["output_dir=/dev/full/deeper"], "output_dir: /dev/full is no folder; name another"),
+        (["output_dir=" + "n" * 256], "has more than 255 bytes; name another"),
+        (["-m", "output_dir=null", "seed=1"], "output_dir is null; name a folder"),
+        (["-m", "output_dir=/dev/full", "seed=1"], "output_dir: /dev/full is no folder; name another"),
+        (["experiment_name=null"], "experiment_name is null; name a folder"),
+        (["depths=null"], "depths is null; write a list, e.g. 'depths=[10,50,100]'"),
+        (["depths=[99999999999999999999]"], "depths is 99999999999999999999; it must be at most 1000000000000000"),
+        (["~dataset"], "~dataset takes the dataset away, and dataset.path with it; leave ~dataset out"),
+        (["store.path=/dev/full"], "name a file, or null to keep no answers"),
+        (["store.path=/dev/full/store"], "store.path: /dev/full is no folder; name another"),
+        (["store.path=" + "n" * 256], "has more than 255 bytes; name another"),
+        (["prices=true"], "prices is true; name a file, or null for none"),
         (["store.path="], "name a file, or null to keep no answers"),
         (["store.path=."], "name a file, or null to keep no answers"),
         (["+rerankers.x._target_=nope.X"], "rerankers.x: there is no module 'nope'"),
@@ -103,6 +119,13 @@ def test_a_wrong_setting_ends_with_2_and_one_message(command: Command, overrides
     assert ended.err.count("\n") == 1
     assert ended.out == ""
     assert not Path("experiments").exists()
+
+
+def test_options_may_stand_between_settings(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["rerank_eval", "seed=3", "--cfg", "job", "depths=[7]"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code in (0, None)
 
 
 def test_everything_is_checked_before_anything_is_loaded(command: Command) -> None:
@@ -195,7 +218,7 @@ def test_a_bug_before_a_run_begins_does_not_end_like_a_regression(
     def broken(settings: object) -> None:
         raise LookupError("planted")
 
-    monkeypatch.setattr(cli, "refuse_nameless_choices", broken)
+    monkeypatch.setattr(cli, "check_overrides", broken)
     ended = command(NONE)
     assert ended.code == 3
     assert "LookupError: planted" in ended.err
