@@ -140,6 +140,7 @@ def _run(config: DictConfig) -> int:
     from rerank_eval.results.writing import write_result
     from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
     from rerank_eval.terminal.answer_table import print_answers
+    from rerank_eval.terminal.console import open_tables, print_line
     from rerank_eval.terminal.estimate_table import print_estimates
     from rerank_eval.terminal.progress import ProgressBars
     from rerank_eval.terminal.result_table import print_result, print_warnings
@@ -150,7 +151,7 @@ def _run(config: DictConfig) -> int:
     experiment = resolve_inside(find_output_dir(plain), str(plain["experiment_name"]))
     check_components(plain)
     messages = Console(stderr=True)
-    tables = Console(width=None if sys.stdout.isatty() else 200)
+    tables = open_tables()
     if plain["dry_run"]:
         with ProgressBars(messages) as progress:
             estimates = estimate_configuration(plain, settings, progress)
@@ -167,12 +168,11 @@ def _run(config: DictConfig) -> int:
             result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
-    tables = Console(width=None if sys.stdout.isatty() else 200)
     print_result(result, tables)
     print_answers(result, tables)
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
-    tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
+    print_line(tables, f"results: {shown}")
     if stopped is not None:
         raise stopped
     if code == 130:
