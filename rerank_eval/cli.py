@@ -8,7 +8,6 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -26,13 +25,16 @@ from rerank_eval.composition import explain_composition, open_mappings
 from rerank_eval.configuration import (
     CONF,
     check_components,
+    check_overrides,
     estimate_configuration,
     evaluate_configuration,
+    find_output_dir,
     make_settings,
     to_plain,
 )
-from rerank_eval.errors import ConfigError, NotEvaluableError, RerankEvalError, causes, printable
+from rerank_eval.errors import NotEvaluableError, RerankEvalError, causes, printable
 from rerank_eval.interrupts import ending_at_the_second_interrupt
+from rerank_eval.run_arguments import read_run_arguments
 from rerank_eval.sweep import Sweep
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
@@ -46,8 +48,6 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Δ must not end a finished run
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise hydra prints and exits 1 itself
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # so that the console script finds the user's own classes as `python -m` does
     if len(sys.argv) == 1:
         sys.argv.append("+experiment=quickstart")
     if sys.argv[1:] == ["--version"]:
@@ -55,56 +55,28 @@ def main() -> NoReturn:
         sys.exit(0)
     code = 0
     try:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(
+                str(Path.cwd())
+            )  # so that the console script finds the user's own classes as `python -m` does
         if sys.argv[1] in COMMANDS:
-            sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
+            sys.exit(run_command(sys.argv[1], sys.argv[2:]))
         refuse_secret_overrides([word for word in sys.argv[1:] if not word.startswith("-")])
-        _refuse_bare_words()
-        sys.argv[1:] = open_mappings(sys.argv[1:])
+        settings, options = read_run_arguments(sys.argv[1:])
+        check_overrides(settings)
+        sys.argv[1:] = [*open_mappings(settings), *options]
         sweep = Sweep()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(
             lambda config: _job(config, sweep)
         )()
         if sweep.exit_code:
             code = _fail(sweep.summary(), sweep.exit_code)
-    except (RerankEvalError, HydraException, OmegaConfBaseException) as error:
+    except Exception as error:  # of every kind: Python's own exit code, 1, says that something became worse
         code = _fail(*_explain(error))
     except KeyboardInterrupt:
         no_result = "" if sys.argv[1:2] and sys.argv[1] in COMMANDS else ": there is no result"
         code = _fail(f"interrupted{no_result}", 130)
     sys.exit(code)
-
-
-def _run_command(name: str, arguments: Sequence[str]) -> int:
-    """Run one of `COMMANDS`; return the exit code."""
-    try:
-        return run_command(name, arguments)
-    except Exception as error:
-        return _fail(*_explain(error))
-
-
-def _refuse_bare_words() -> None:
-    """Say what is wrong with a bare word, which hydra would take for half an override."""
-    words = [word for word in sys.argv[1:] if not word.startswith(("-", "~")) and "=" not in word]
-    flags_with_value = {
-        "--cfg",
-        "-c",
-        "--info",
-        "-i",
-        "--package",
-        "-p",
-        "--config-name",
-        "-cn",
-        "--config-path",
-        "-cp",
-    }
-    flags_with_value |= {"--config-dir", "-cd", "--experimental-rerun"}
-    for word in words:
-        before = sys.argv[sys.argv.index(word) - 1]
-        if before not in flags_with_value:
-            commands = ", ".join(COMMANDS)
-            raise ConfigError(
-                f"{word!r} is neither a command ({commands}) nor a setting; settings are written NAME=VALUE, and --help lists them"
-            )
 
 
 def _fail(message: str, code: int) -> int:
@@ -157,7 +129,6 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SystemExit):
         return f"a class named in the configuration ended the process (exit {error.code})", 3
     traceback.print_exception(error)
-    # not 1, Python's own code, which says that something became worse
     return "this is a bug of rerank_eval, and the command was not carried out; please report it with the lines above", 3
 
 
@@ -169,6 +140,7 @@ def _run(config: DictConfig) -> int:
     from rerank_eval.results.writing import write_result
     from rerank_eval.runner import EvaluationInterrupted, EvaluationStoppedError
     from rerank_eval.terminal.answer_table import print_answers
+    from rerank_eval.terminal.console import open_tables, print_line
     from rerank_eval.terminal.estimate_table import print_estimates
     from rerank_eval.terminal.progress import ProgressBars
     from rerank_eval.terminal.result_table import print_result, print_warnings
@@ -176,11 +148,10 @@ def _run(config: DictConfig) -> int:
     plain = to_plain(config)
     settings = make_settings(plain)
     started_in = Path.cwd()
-    output_dir = started_in / Path(str(plain["output_dir"])).expanduser()
-    experiment = resolve_inside(output_dir, str(plain["experiment_name"]))
+    experiment = resolve_inside(find_output_dir(plain), str(plain["experiment_name"]))
     check_components(plain)
     messages = Console(stderr=True)
-    tables = Console(width=None if sys.stdout.isatty() else 200)
+    tables = open_tables()
     if plain["dry_run"]:
         with ProgressBars(messages) as progress:
             estimates = estimate_configuration(plain, settings, progress)
@@ -197,12 +168,11 @@ def _run(config: DictConfig) -> int:
             result, stopped = error.result, error
     parent = resolve_inside(experiment, str(result.dataset["name"]))
     folder = write_result(result, parent, OmegaConf.to_yaml(OmegaConf.create(plain)))
-    tables = Console(width=None if sys.stdout.isatty() else 200)
     print_result(result, tables)
     print_answers(result, tables)
     print_warnings(result, messages)
     shown = folder.relative_to(started_in) if folder.is_relative_to(started_in) else folder
-    tables.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)
+    print_line(tables, f"results: {shown}")
     if stopped is not None:
         raise stopped
     if interrupted is not None:

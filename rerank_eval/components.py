@@ -5,14 +5,27 @@ An argument may itself be a component, or a list or mapping of them, as deep as 
 
 import importlib
 import inspect
+import json
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import typeguard
 
 from rerank_eval.errors import ConfigError, MissingExtraError, NotCachedError, RerankEvalError, nearest
+
+_WORDS = {
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    NoneType: "null",
+    None: "null",
+    object: "anything",
+    Any: "anything",
+}
 
 
 def check_component(component: object, where: str) -> None:
@@ -67,7 +80,28 @@ def _check_type(value: object, annotation: Any, where: str) -> None:
 
 
 def _wrong_type(value: object, annotation: Any, where: str) -> str:
-    return f"{where} is {value!r}; it must be {inspect.formatannotation(annotation)}"
+    return f"{where} is {as_written(value)}; it must be {_in_words(annotation)}"
+
+
+def as_written(value: object) -> str:
+    """Return a value as a user writes it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+
+
+def _in_words(annotation: Any) -> str:
+    """Return what a user writes for a type; its Python name where there are no words for it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation in _WORDS:
+        return _WORDS[annotation]
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (Union, UnionType):
+        return " or ".join(map(_in_words, arguments))
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return f"a mapping (each value {_in_words(arguments[-1])})"
+    if inspect.isclass(origin) and issubclass(origin, Sequence):
+        return f"a list (each element {_in_words(arguments[0])})"
+    return inspect.formatannotation(annotation)
 
 
 def make_component(component: object, where: str, **offered: object) -> Any:

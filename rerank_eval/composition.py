@@ -19,7 +19,7 @@ _OPEN_MAPPING = re.compile(r"(rerankers|answer)\.([^=]+\.)?(also|headers)(\.[^=]
 def explain_composition(error: BaseException, conf: Path) -> str:
     """Return one line for an error of hydra or omegaconf, with the nearest valid names."""
     text = " ".join(str(part) for part in causes(error))
-    if found := re.search(r"[Cc]ould not (?:find|load) '(?:\w+://)?([\w-]+)/([^']+)'", text):
+    if found := re.search(r"[Cc]ould not (?:find|load) '(?:\w+://)?([\w-]+)/([^']*)'", text):
         group, name = found.groups()
         return f"there is no {group} {name!r}: {nearest(name, _choices(conf, group))}"
     if "Missing mandatory value" in text and (found := re.search(r"full_key: ([\w.]+)", text)):
@@ -58,6 +58,13 @@ def explain_unchosen(component: object, where: str, conf: Path) -> str | None:
     names = _settings(conf)
     known = [name for name in _flatten(component, f"{where}.") if name in names]
     return _explain_known(known[-1]) if known else None
+
+
+def explain_nameless_choice(group: str, value: str, conf: Path) -> str:
+    """Return what to write where `value`, which is no name, stands for a choice of `group`."""
+    names = ", ".join(sorted(_choices(conf, group)))
+    off = "; ~answer turns it off" if group == "answer" else ""
+    return f"{group} is {value}; it takes a name{f': {names}' if names else ''}{off}"
 
 
 def _choices(conf: Path, group: str) -> list[str]:

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rerank_eval.calls.secret_settings import refuse_secret_overrides, refuse_secrets
-from rerank_eval.components import check_component, make_component
-from rerank_eval.composition import explain_composition, explain_unchosen, open_mappings
+from rerank_eval.components import as_written, check_component, make_component
+from rerank_eval.composition import explain_composition, explain_nameless_choice, explain_unchosen, open_mappings
 from rerank_eval.errors import ConfigError, nearest
+from rerank_eval.files.paths import check_folder
 
 if TYPE_CHECKING:  # the heavy parts are imported when a run begins, so that --help and a wrong setting answer at once
     from rerank_eval.answers.answerer import Answerer
@@ -56,6 +59,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"{word!r} is no setting; settings are written NAME=VALUE, and --help lists them")
     refuse_secret_overrides(list(overrides))
     with _hydra():
+        check_overrides(overrides)
         return to_plain(hydra.compose("config", open_mappings(overrides)))
 
 
@@ -74,6 +78,47 @@ def find_sweep(overrides: Sequence[str]) -> Mapping[str, str]:
             return {}
         named = {override.partition("=")[0].lstrip("+") for override in overrides}
         return {name: str(values) for name, values in (own.sweeper.params or {}).items() if name not in named}
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Check what hydra has no message of use for: names where a part is chosen, what is left of a part taken away, the output folder.
+
+    Raises:
+        ConfigError: a choice is no name, a setting is of a part that another override takes away, or output_dir can be no folder.
+        HydraException: an override cannot be read.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    for override in parsed:
+        group = override.key_or_group
+        is_group = group.split("/")[0] == "hydra" or (CONF / group).is_dir()
+        is_whole_deletion = override.is_delete() and override.value() is None  # ~dataset
+        if is_group and not is_whole_deletion and not all(map(_is_name, _chosen(override))):
+            raise ConfigError(explain_nameless_choice(group, str(override.input_line).partition("=")[2], CONF))
+        if is_whole_deletion and is_group:
+            _check_left(group, parsed)
+        if group == "output_dir" and not override.is_sweep_override():
+            check_folder(find_output_dir({"output_dir": override.value()}), "output_dir")  # hydra makes that of a sweep
+
+
+def _check_left(group: str, overrides: Sequence[Override]) -> None:
+    for override in overrides:
+        key = override.key_or_group
+        if key.startswith(f"{group}.") and not override.is_add():
+            raise ConfigError(
+                f"~{group} takes the {group} away, and {key} with it; leave ~{group} out, or add one of your own: +{group}._target_=MODULE.CLASS"
+            )
+
+
+def _chosen(override: Override) -> Sequence[object]:
+    """Return what an override chooses: its value, or the elements of its list, of all values where it is a sweep."""
+    value = override.value()
+    values = value.list if isinstance(value, ChoiceSweep) else [] if isinstance(value, Glob) else [value]
+    return [choice for value in values for choice in (value if isinstance(value, list) else [value])]
+
+
+def _is_name(choice: object) -> bool:
+    """Return whether hydra takes it for a name, or for the part itself, written out as a mapping."""
+    return isinstance(choice, str | QuotedString | dict)
 
 
 @contextmanager
@@ -102,6 +147,8 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
         json.dumps(plain, allow_nan=False)
     except ValueError as error:
         raise ConfigError("a setting is NaN or infinite; settings are finite numbers") from error
+    for name in ("output_dir", "experiment_name"):
+        _check_is_name(plain[name], name, "name a folder")
     if not isinstance(plain["dry_run"], bool):
         raise ConfigError(f"dry_run is {plain['dry_run']!r}; it must be true or false")
     for section, names in _SECTIONS.items():
@@ -147,24 +194,49 @@ def make_settings(plain: Mapping[str, Any]) -> "Settings":
     """
     from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 
-    for name in ("depths", "measures"):
+    for name, example in (("depths", "10,50,100"), ("measures", "nDCG@10")):
         if not isinstance(plain[name], list):
-            raise ConfigError(f"{name} is {plain[name]!r}; write a list, e.g. '{name}=[{plain[name]}]'")
-    store_path = plain["store"]["path"]
+            written = plain[name] if isinstance(plain[name], str | int) else example
+            raise ConfigError(f"{name} is {as_written(plain[name])}; write a list, e.g. '{name}=[{written}]'")
+    check_folder(find_output_dir(plain), "output_dir")
+    store_path, own_prices = plain["store"]["path"], plain["prices"]
     return Settings(
         depths=plain["depths"],
         measures=plain["measures"],
         retrieval_depth=plain["retrieval_depth"],
         seed=plain["seed"],
         latency=LatencySettings(**plain["latency"]),
-        store_path=None if store_path is None else Path.cwd() / Path(str(store_path)).expanduser(),
+        store_path=None
+        if store_path is None
+        else _find_path(store_path, "store.path", "name a file, or null to keep no answers"),
         store_timeout_s=plain["store"]["timeout_s"],
         max_error_rate=plain["max_error_rate"],
         budget_usd=plain["budget"]["usd"],
         prices_path=CONF / "prices.yaml",
-        own_prices_path=None if plain["prices"] is None else Path.cwd() / Path(str(plain["prices"])).expanduser(),
+        own_prices_path=None
+        if own_prices is None
+        else _find_path(own_prices, "prices", "name a file, or null for none"),
         stability=StabilitySettings(**plain["stability"]),
     )
+
+
+def find_output_dir(plain: Mapping[str, Any]) -> Path:
+    """Return the folder that all results go into.
+
+    Raises:
+        ConfigError: it is null, empty or no name.
+    """
+    return _find_path(plain["output_dir"], "output_dir", "name a folder")
+
+
+def _find_path(value: object, setting: str, cure: str) -> Path:
+    _check_is_name(value, setting, cure)
+    return Path.cwd() / Path(str(value)).expanduser()
+
+
+def _check_is_name(value: object, setting: str, cure: str) -> None:
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or not str(value).strip():
+        raise ConfigError(f"{setting} is {as_written(value)}; {cure}")
 
 
 def evaluate_configuration(plain: Mapping[str, Any], settings: "Settings", progress: "Progress") -> "ExperimentResult":

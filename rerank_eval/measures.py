@@ -11,10 +11,10 @@ from typing import Any
 import ir_measures
 
 from rerank_eval.errors import ConfigError, NotEvaluableError, nearest
-from rerank_eval.types import Qrels, Run
+from rerank_eval.types import Qrels, Ranking, Run
 
 _EXAMPLES = ("nDCG@10", "RR@10", "AP@100", "R@100", "P@5", "Success@1", "Judged@10")
-_LARGEST_CUTOFF = 1_000_000
+_RANGES = {"cutoff": (1, 1_000_000), "rel": (1, 9999), "recall": (0, 1)}
 # without gdeval: a Perl script that refuses query ids that are no integers, and so would fail at the end of a run
 _PIPELINE = ir_measures.providers.FallbackProvider(
     [provider for provider in ir_measures.DefaultPipeline.providers if provider is not ir_measures.gdeval]
@@ -25,7 +25,7 @@ def parse_measures(names: Sequence[str], relevance_level: int = 1) -> tuple[str,
     """Return the canonical names, e.g. `RR(rel=2)@10` for `RR@10` where relevance 2 and up counts as relevant.
 
     Raises:
-        ConfigError: a name is no measure, one comes twice, or there is none.
+        ConfigError: a name is no measure, or none that has a value for every query; one comes twice, or there is none.
     """
     if not names:
         raise ConfigError("measures is empty; name at least one, e.g. measures=[nDCG@10]")
@@ -34,6 +34,7 @@ def parse_measures(names: Sequence[str], relevance_level: int = 1) -> tuple[str,
         measure = _parse(name)
         if relevance_level != 1 and "rel" in measure.SUPPORTED_PARAMS and "rel" not in measure.params:
             measure = measure(rel=relevance_level)
+        _check_has_values(str(measure))
         canonical.append(str(measure))
     if len(set(canonical)) != len(canonical):
         raise ConfigError(f"measures names one twice: {', '.join(canonical)}")
@@ -57,13 +58,31 @@ def _parse(name: str) -> Any:
         measure.validate_params()
     except (ValueError, NameError, TypeError, AssertionError, KeyError, SyntaxError) as error:
         raise ConfigError(f"measure {name!r} cannot be read ({error}); write it like {', '.join(_EXAMPLES)}") from error
-    cutoff = measure.params.get("cutoff")
-    if cutoff is not None and not 1 <= cutoff <= _LARGEST_CUTOFF:
-        raise ConfigError(f"measure {name!r} has the cut-off {cutoff}; it must be between 1 and {_LARGEST_CUTOFF}")
+    for parameter, (least, most) in _RANGES.items():
+        value = measure.params.get(parameter)
+        if value is not None and (isinstance(value, bool) or not least <= value <= most):
+            raise ConfigError(f"measure {name!r} has {parameter}={value}; it must be between {least} and {most}")
     if not _PIPELINE.supports(measure):
-        hint = "" if cutoff is not None else f", or a cut-off (as in {base}@10)"
+        hint = "" if "cutoff" in measure.params else f", or a cut-off (as in {base}@10)"
         raise ConfigError(f"measure {name!r} needs other parameters, or a package that is not installed{hint}")
     return measure
+
+
+def _check_has_values(name: str) -> None:
+    """Try the measure on a query of each kind, so that what ir_measures cannot do ends a run at its beginning."""
+    qrels = {
+        "mixed": {"a": 2, "b": 1, "c": 0},
+        "all relevant": {"a": 1},
+        "none relevant": {"a": 0},
+        "none judged": {"d": 1},
+    }
+    run = {query_id: Ranking.from_order("ab"[: len(grades)]) for query_id, grades in qrels.items()}
+    try:
+        score_run(run, qrels, [name])
+    except Exception as error:  # ir_measures and what it calls raise of every kind
+        raise ConfigError(
+            f"measure {name!r} cannot be computed for every query ({error}); choose another measure or other parameters"
+        ) from error
 
 
 def needed_depth(measures: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerank_eval.errors import ConfigError
+from rerank_eval.files.paths import check_folder, check_lengths
 from rerank_eval.integers import check_integer
 from rerank_eval.measures import needed_depth, parse_measures
 
@@ -80,10 +81,8 @@ class Settings:
             if self.retrieval_depth < depths[-1]:
                 raise ConfigError(f"retrieval_depth is {self.retrieval_depth}, below the largest depth, {depths[-1]}")
         check_integer("seed", self.seed, 0)
-        if self.store_path is not None and (not self.store_path.name or self.store_path.is_dir()):
-            raise ConfigError(
-                f"store.path is the folder {str(self.store_path)!r}; name a file, or null to keep no answers"
-            )
+        if self.store_path is not None:
+            _check_store_path(self.store_path)
         _check_number("max_error_rate", self.max_error_rate, 1.0)
         _check_number("store.timeout_s", self.store_timeout_s, 86_400.0)
         if self.budget_usd is not None:
@@ -95,6 +94,13 @@ class Settings:
         if self.retrieval_depth is not None:
             return self.retrieval_depth
         return max(self.depths[-1], needed_depth(self.measures))
+
+
+def _check_store_path(path: Path) -> None:
+    check_lengths(path, "store.path")
+    if not path.name or (path.exists() and not path.is_file()):
+        raise ConfigError(f"store.path is {str(path)!r}, which is no file; name a file, or null to keep no answers")
+    check_folder(path.parent, "store.path")
 
 
 def _check_number(name: str, value: object, most: float) -> None:

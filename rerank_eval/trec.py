@@ -14,6 +14,7 @@ from rerank_eval.files.text_files import LineReader, Place, check_id
 from rerank_eval.qrels import QrelsGatherer
 from rerank_eval.types import Qrels, Ranking, Run
 
+_PLAIN = re.compile("[0-9A-Za-z.+-]+")
 _COLUMNS = re.compile("[ \t]+")  # not str.split(): it also splits at a no-break space, which ids may contain
 
 
@@ -98,7 +99,9 @@ def _parse_scored(line: str) -> tuple[str, str, float]:
         raise ValueError(f"{len(columns)} columns where a run has 6")
     query_id, _, doc_id, _, text, _ = columns
     try:
-        score = float(text.replace("_", "?"))  # float() would read 1_0 as 10
+        score = float(
+            text if _PLAIN.fullmatch(text) else "?"
+        )  # float() would read 1_0, other scripts' digits, blanks around
     except ValueError:
         raise ValueError("the score must be a number") from None
     if not math.isfinite(score):

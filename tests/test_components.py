@@ -10,14 +10,25 @@ from rerank_eval.errors import ConfigError, DataError, MissingExtraError, NotCac
 MODULE = """
 import os
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from rerank_eval.errors import ConfigError, DataError, NotCachedError
 
 not_callable = 3
 
 class MyReranker:
-    def __init__(self, size: int, model: str = "small", share: float | None = None, either: bool | int = 0) -> None:
+    def __init__(
+        self,
+        size: int,
+        model: str = "small",
+        share: float | None = None,
+        either: bool | int = 0,
+        names: Mapping[str, str] | None = None,
+        on: Literal["error", "skip"] = "skip",
+        words: str | list[str] = "",
+    ) -> None:
         Path("made").touch()
         self.size, self.model = size, model
 
@@ -96,9 +107,13 @@ def test_a_target_that_is_not_there_is_named_with_the_nearest(module: str, targe
         ({"size": 3, "modell": "x"}, r"^rerankers\.mine has no setting 'modell': did you mean model\?$"),
         ({"model": "x"}, r"^rerankers\.mine: missing a required argument: 'size'$"),
         ({"size": 3, "self": 1}, r"^rerankers\.mine has no setting 'self'"),
-        ({"size": "3"}, r"^rerankers\.mine\.size is '3'; it must be int$"),
-        ({"size": True}, r"^rerankers\.mine\.size is True; it must be int$"),
-        ({"size": 3, "share": False}, r"^rerankers\.mine\.share is False; it must be float \| None$"),
+        ({"size": "3"}, r"^rerankers\.mine\.size is '3'; it must be an integer$"),
+        ({"size": True}, r"^rerankers\.mine\.size is true; it must be an integer$"),
+        ({"size": 3, "names": 5}, r"^rerankers\.mine\.names is 5; it must be a mapping \(each value text\) or null$"),
+        ({"size": 3, "on": "x"}, r"^rerankers\.mine\.on is 'x'; it must be error or skip$"),
+        ({"size": 3, "words": 5}, r"^rerankers\.mine\.words is 5; it must be text or a list \(each element text\)$"),
+        ({"size": 3, "model": None}, r"^rerankers\.mine\.model is null; it must be text$"),
+        ({"size": 3, "share": False}, r"^rerankers\.mine\.share is false; it must be a number or null$"),
     ],
 )
 def test_a_wrong_setting_is_named(module: str, settings: dict[str, object], message: str) -> None:

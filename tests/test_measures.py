@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ir_measures.measures import registry
 
 from rerank_eval.errors import ConfigError
 from rerank_eval.measures import needed_depth, parse_measures, score_run
@@ -115,7 +116,14 @@ def test_the_relevance_level_decides_what_binary_measures_count() -> None:
         (("mrr@10",), r"did you mean RR@10\?"),
         (("precison@5",), r"did you mean Precision"),
         (("",), "unknown measure ''"),
-        (("nDCG@0",), "the cut-off 0; it must be between 1 and 1000000"),
+        (("nDCG@0",), "cutoff=0; it must be between 1 and 1000000"),
+        (("AP(rel=0)@100",), "rel=0; it must be between 1 and 9999"),
+        (("RR(rel=0)@10",), "rel=0; it must be between 1 and 9999"),
+        (("RR(rel=True)@10",), "rel=True; it must be"),
+        (("P(rel=1)@True",), "cutoff=True; it must be"),
+        (("IPrec@2.5",), "recall=2.5; it must be between 0 and 1"),
+        (("Accuracy@5",), "cannot be computed for every query"),
+        (("Compat(p=1e400)",), "cannot be computed"),
         (("nDCG@99999999999999999999",), "it must be between 1"),
         (("nDCG@-1",), "cannot be read"),
         (("nDCG@1.5",), "cannot be read"),
@@ -136,6 +144,25 @@ def test_a_wrong_measure_is_refused_with_a_hint(names: tuple[str, ...], message:
 def test_measures_that_would_fail_at_the_end_of_a_run_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"needs other parameters, or a package that is not installed$"):
         parse_measures((name,))
+
+
+def test_a_measure_that_cannot_have_the_relevance_level_of_the_dataset_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"'NumRel\(rel=2\)' cannot be computed|'NumRel\(rel=2\)' needs other"):
+        parse_measures(("NumRel",), relevance_level=2)
+
+
+@pytest.mark.parametrize("base", sorted(registry))
+def test_every_measure_that_ir_measures_knows_has_a_value_for_every_query_or_is_refused_at_once(base: str) -> None:
+    qrels = {"some": {"a": 1, "b": 0}, "all": {"a": 1}, "none": {"a": 0}, "elsewhere": {"z": 2}, "no run": {"a": 1}}
+    run = {query_id: Ranking.from_order(["a", "b"]) for query_id in qrels if query_id != "no run"}
+    for rest in ("", "@5", "(rel=2)", "(rel=2)@5", "(rel=0)@5", "(judged_only=True)@5", "@0.5", "(max_rel=3)@5"):
+        try:
+            (name,) = parse_measures((base + rest,))
+        except ConfigError:
+            continue
+        found = score_run(run, qrels, (name,))[name]
+        assert list(found) == list(qrels)
+        assert all(map(math.isfinite, found.values()))
 
 
 @checked

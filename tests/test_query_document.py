@@ -66,8 +66,16 @@ def test_a_reranker_is_never_shown_the_own_document() -> None:
 
 def test_a_query_whose_only_candidate_is_itself_has_none(tmp_path: Path) -> None:
     (tmp_path / "run.trec").write_text("a1 Q0 a1 1 1.0 x\n")
-    with pytest.raises(NotEvaluableError, match="found no candidate for any query"):
+    with pytest.raises(NotEvaluableError, match="found no candidate for any query; do its query ids fit the dataset"):
         prepare(REMOVED, RunFile(str(tmp_path / "run.trec")), SETTINGS, SilentProgress())
+
+
+def test_a_first_stage_that_searches_and_finds_nothing_is_not_asked_about_query_ids() -> None:
+    blank = replace(REMOVED, queries=tuple(Query(query.query_id, " ") for query in REMOVED.queries))
+    with pytest.raises(
+        NotEvaluableError, match="found no candidate for any query; do queries and documents have words"
+    ):
+        prepare(blank, BM25(), SETTINGS, SilentProgress())
 
 
 @pytest.mark.parametrize("method", ["rrf", "min_max", "z_score"])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rerank_eval.commands.report import run_report
 from rerank_eval.errors import ConfigError, DataError
-from rerank_eval.report_command import run_report
 from tests.conftest import RunPython
 from tests.fakes import Hashed, make_dataset
 from tests.report.results import make_result

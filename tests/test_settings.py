@@ -32,7 +32,7 @@ def test_depths_are_sorted_without_repetition_and_without_zero() -> None:
         ({"max_error_rate": float("nan")}, "max_error_rate is nan"),
         ({"max_error_rate": None}, "max_error_rate is None"),
         ({"store_timeout_s": -1}, "store.timeout_s is -1"),
-        ({"store_path": Path()}, "store.path is the folder '.'; name a file"),
+        ({"store_path": Path()}, "store.path is '.', which is no file; name a file"),
     ],
 )
 def test_a_wrong_setting_is_named(changes: dict[str, Any], message: str) -> None:

@@ -6,15 +6,15 @@ from rich.table import Table
 
 from rerank_eval.check_data.report import DataReport, Detectable, FirstStage, Judgments
 from rerank_eval.check_data.texts import TOKEN_LIMIT, Spread, Texts
-from rerank_eval.errors import printable
 from rerank_eval.statistics import ALPHA, POWER
+from rerank_eval.terminal.console import new_table, print_line
 
 
 def print_data_report(report: DataReport, console: Console) -> None:
     """Print the tables, and one line for each problem with their number at the end."""
 
     def say(text: str) -> None:
-        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, text)
 
     say(f"{report.name} ({report.split}), sha256 {report.sha256[:12]}")
     console.print()
@@ -58,13 +58,13 @@ def print_data_report(report: DataReport, console: Console) -> None:
     for note in report.notes:
         say(f"note: {note}")
     for problem in report.problems:
-        console.print(f"problem: {printable(problem)}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        print_line(console, f"problem: {problem}", style="yellow")
     count = len(report.problems)
     say("no problem found" if not count else f"{count} problem{'s' * (count > 1)} found")
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     for position, heading in enumerate(headings):
         table.add_column(escape(heading), justify="right" if position else "left", no_wrap=True)
     return table
@@ -105,7 +105,7 @@ def _print_judgments(judgments: Judgments, relevance_level: int, console: Consol
     if judgments.missing_examples:
         lines.append(f"not in the corpus: {', '.join(judgments.missing_examples)}" + " …" * (judgments.missing > 5))
     for line in lines:
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _first_stage_table(stage: FirstStage, judgments: Judgments) -> Table:
@@ -127,12 +127,11 @@ def _print_detectable(detectable: tuple[Detectable, ...], num_queries: int, cons
     for item in detectable:
         table.add_row(f"by {item.correlation}", f"{item.deviation:.4f}", f"{item.effect:.4f}")
     console.print(table)
-    console.print(
+    print_line(
+        console,
         f"Minimum detectable effect of {num_queries} queries: one paired test, p {ALPHA}, {POWER:.0%} power, if both systems spread over "
         "the queries as the first stage does. Two rerankers of the same candidates correlate by 0.9 or so, a reranker and its first stage by 0.7.",
         style="dim",
-        highlight=False,
-        soft_wrap=True,
     )
 
 

@@ -12,6 +12,7 @@ from rerank_eval.clock import utc_now
 from rerank_eval.conformance.figures import Agreement, CheckedConfiguration, CheckedFigure, Configuration
 from rerank_eval.errors import printable
 from rerank_eval.hardware import describe_hardware
+from rerank_eval.terminal.console import new_table, print_line
 
 _STYLES: Mapping[Agreement, str] = {"agrees": "", "differs": "bold red", "failed": "red", "skipped": "dim"}
 _WORDS: Mapping[Agreement, str] = {"agrees": "agree", "differs": "differ", "failed": "failed", "skipped": "skipped"}
@@ -36,7 +37,7 @@ def print_configuration(checked: CheckedConfiguration, console: Console) -> None
         table.add_row(*map(escape, _cells(figure)), style=_STYLES[figure.agreement])
     console.print(table)
     for reason in dict.fromkeys(figure.reason for figure in checked.figures if figure.reason):
-        console.print(printable(reason), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, reason)
     console.print()
 
 
@@ -48,7 +49,7 @@ def print_skipped(checked: Sequence[CheckedConfiguration], console: Console) -> 
             names.setdefault(reason, []).append(member.configuration.full_name)
     for reason, skipped in names.items():
         line = f"skipped: {', '.join(skipped)}: {reason}"
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True, style="dim")
+        print_line(console, line, style="dim")
 
 
 def print_summary(checked: Sequence[CheckedConfiguration], console: Console) -> None:
@@ -102,7 +103,7 @@ def _summary(checked: Sequence[CheckedConfiguration]) -> str:
 
 
 def _table(*headings: str, right: Sequence[int]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     for position, heading in enumerate(headings):
         table.add_column(escape(heading), justify="right" if position in right else "left")
     return table

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rerank_eval.errors import DataError
@@ -11,14 +11,25 @@ from rerank_eval.files.text_files import read_lines, read_raw_lines
 _LARGEST_LIST = 512 * 1024 * 1024
 
 
+def _refuse_double_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} comes twice in one object")
+    return fields
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_refuse_double_keys)
+
+
 def parse_object(line: str) -> dict[str, object]:
     """Return the JSON object that the line is.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or a key comes twice, of which nobody knows which one is meant.
     """
     try:
-        return as_object(json.loads(line))
+        return as_object(_DECODER.decode(line))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON ({getattr(error, 'msg', 'nested too deep')})") from error
 
@@ -61,10 +72,9 @@ def read_list(path: Path) -> Iterator[tuple[int, object]]:
     """Yield (line on which it begins, value) of every element of the JSON list that the file is.
 
     Raises:
-        DataError: the file is no UTF-8 or no JSON list, or has more than 512 MiB; JSONL is read line by line and may be larger.
+        DataError: the file is no UTF-8 or no JSON list, an object has a key twice, or the file has more than 512 MiB; JSONL is read line by line and may be larger.
     """
     text = _read_text(path)
-    decoder = json.JSONDecoder()
     position = _after("[", text, 0)
     if position is None:
         raise DataError("not a JSON list", path, 1)
@@ -73,10 +83,13 @@ def read_list(path: Path) -> Iterator[tuple[int, object]]:
     while end is None:
         line, counted = line + text.count("\n", counted, position), position
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, position = _DECODER.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise DataError(f"not JSON ({error.msg})", path, error.lineno) from error
-        except (ValueError, RecursionError) as error:  # a number of too many digits for Python, or deep nesting
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # a key twice, a number of too many digits for Python, deep nesting
             raise DataError(f"not JSON that can be read ({error})", path, line) from error
         yield line, value
         end, following = _after("]", text, position), _after(",", text, position)

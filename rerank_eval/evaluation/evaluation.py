@@ -77,7 +77,12 @@ def prepare(dataset: Dataset, retriever: Retriever, settings: Settings, progress
         for query in dataset.queries
     }
     if not any(first_stage.values()):
-        raise NotEvaluableError(f"{retriever.name} found no candidate for any query; do its query ids fit the dataset?")
+        hint = (
+            "do queries and documents have words in common, or are its settings far out?"
+            if retriever.searches
+            else "do its query ids fit the dataset?"
+        )
+        raise NotEvaluableError(f"{retriever.name} found no candidate for any query; {hint}")
     check_candidates(first_stage, dataset.corpus)
     findings = {name: part.findings(dataset) for name, part in parts.items() if isinstance(part, HasFindings)}
     for name, found in findings.items():

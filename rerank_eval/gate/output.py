@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from rerank_eval.errors import printable
 from rerank_eval.gate.compare import Comparison, LatencyRow, QualityRow
 from rerank_eval.gate.verdicts import Verdict
 from rerank_eval.paired import format_signed
 from rerank_eval.results.experiment import FORMAT_VERSION
+from rerank_eval.terminal.console import new_table, print_line
 
 MARKDOWN_BYTES = 200 * 1024
 _NOTE_BYTES = 32 * 1024
@@ -124,17 +124,17 @@ def format_json(outcome: Outcome) -> str:
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the rows, the notes, and the outcome as the last line."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     for heading in _HEADINGS:
         table.add_column(escape(heading), justify="left" if heading in ("verdict", "system", "measure") else "right")
     for line in _lines(comparison):
         cells = (escape(_shorten(cell, _NAME_CHARACTERS)) for cell in line)
         table.add_row(*cells, style=_STYLES.get(line.verdict))
     console.print(table)
-    console.print(_legend(comparison), style="dim", markup=False, highlight=False, soft_wrap=True)
+    print_line(console, _legend(comparison), style="dim")
     for note in comparison.notes:
-        console.print(f"note: {printable(note)}", markup=False, highlight=False, soft_wrap=True)
-    console.print(summarise(comparison), style="bold", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"note: {note}")
+    print_line(console, summarise(comparison), style="bold")
 
 
 def _lines(comparison: Comparison) -> Iterator[_Line]:

@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from rerank_eval.errors import DataError, shortened
+from rerank_eval.integers import LARGEST_INTEGER
 from rerank_eval.results.depth_results import AnswerResult, DepthResult, Loss, MeasureResult, Stability
 from rerank_eval.results.experiment import SystemResult
 from rerank_eval.results.recorded import Cell, RecordedResult
 
-_LARGEST = 1e15
 _TOLERANCE = 1e-9
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _STATUSES = ("complete", "incomplete", "not_evaluable")
@@ -34,7 +34,9 @@ def check_result(result: RecordedResult) -> None:
 
 def is_number(value: object) -> bool:
     """Return whether `value` is a finite number of a sensible size."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST  # NaN is not
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
+    )  # NaN is not
 
 
 def _claims(result: RecordedResult) -> Iterator[tuple[str, bool]]:
@@ -171,7 +173,7 @@ def _check_mean(result: RecordedResult, cell: Cell, measure: MeasureResult) -> N
 
 
 def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
 
 
 def _is_time(value: object) -> bool:

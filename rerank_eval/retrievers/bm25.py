@@ -1,7 +1,6 @@
 """BM25 by bm25s (Lù, 2024, https://arxiv.org/abs/2407.03618), Lucene's variant."""
 
 import heapq
-import math
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from rerank_eval.retrievers.bm25_index import load_index, write_index
 from rerank_eval.types import Dataset, Ranking, Run
 
 _GROUP_SIZE = 64
+_LARGEST_K1 = 1_000_000  # the scores are float32, and vanish above
 
 
 class BM25:
@@ -46,8 +46,10 @@ class BM25:
         Raises:
             ConfigError: a parameter is out of range or unknown.
         """
-        if not 0 <= k1 < math.inf or not 0 <= b <= 1:
-            raise ConfigError(f"retriever.k1 is {k1} and retriever.b is {b}; k1 must be at least 0, b between 0 and 1")
+        if not 0 <= k1 <= _LARGEST_K1 or not 0 <= b <= 1:
+            raise ConfigError(
+                f"retriever.k1 is {k1} and retriever.b is {b}; k1 must be between 0 and {_LARGEST_K1}, b between 0 and 1"
+            )
         if stemmer is not None and stemmer not in Stemmer.algorithms():
             raise ConfigError(f"retriever.stemmer {stemmer!r} is unknown: {nearest(stemmer, Stemmer.algorithms())}")
         self._k1, self._b = float(k1), float(b)

@@ -54,14 +54,14 @@ class Store:
                 "store.path=FILE"
             ) from None
         except OSError as error:
-            raise StoreError(f"the store {path} cannot be opened: {error}") from error
+            raise StoreError(f"the store {path} cannot be opened: {error}; {_CHECK_DISK}") from error
         try:
             self._owner.write_text(f"process {os.getpid()} (since {utc_now()})", encoding="utf-8")
             self._connection = self._connect()
         except BaseException as error:
             self._lock.release()
             if isinstance(error, OSError | sqlite3.Error):
-                raise StoreError(f"the store {path} cannot be opened: {error}") from error
+                raise StoreError(f"the store {path} cannot be opened: {error}; {_CHECK_DISK}") from error
             raise
 
     def _wait_for_lock(self, timeout_s: float, note: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ from rerank_eval.terminal.cells import (
     show_milliseconds,
     show_number,
 )
+from rerank_eval.terminal.console import print_line
 
 _NAMES = {"context_precision": "P", "context_recall": "R", "exact_match": "exact match", "token_f1": "token F1"}
 
@@ -40,12 +41,11 @@ def print_answers(result: ExperimentResult, console: Console) -> None:
     for rows in tables:
         console.print()
         console.print(make_table(rows))
-    console.print(
+    print_line(
+        console,
         f"Answers from the first {found[0][2].context} documents, of which P and R are, to queries with reference answers. Tokens and USD are of "
         "reranker and answer together; the chain's latency adds the first stage, on queries of which all is known.",
         style="dim",
-        highlight=False,
-        soft_wrap=True,
     )
 
 

@@ -7,8 +7,7 @@ from rich.table import Table
 
 from rerank_eval.paired import format_signed
 from rerank_eval.results.depth_results import MeasureResult
-
-_PADDING = 2
+from rerank_eval.terminal.console import PADDING, new_table
 
 
 def make_table(rows: Sequence[Sequence[str]], dim: str | None = None) -> Table:
@@ -16,7 +15,7 @@ def make_table(rows: Sequence[Sequence[str]], dim: str | None = None) -> Table:
 
     Every column is as wide as its longest word: narrower, and a number would be cut.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
+    table = new_table()
     for number, (heading, width) in enumerate(zip(rows[0], _column_widths(rows), strict=True)):
         table.add_column(escape(heading), justify="right" if number else "left", min_width=width)
     for row in rows[1:]:
@@ -26,7 +25,7 @@ def make_table(rows: Sequence[Sequence[str]], dim: str | None = None) -> Table:
 
 def least_width(rows: Sequence[Sequence[str]]) -> int:
     """Return how many columns of the terminal the table of `rows` needs at least."""
-    return sum(_column_widths(rows)) + _PADDING * len(rows[0])
+    return sum(_column_widths(rows)) + PADDING * len(rows[0])
 
 
 def _column_widths(rows: Sequence[Sequence[str]]) -> list[int]:

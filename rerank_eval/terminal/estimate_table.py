@@ -4,22 +4,22 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY
 from rerank_eval.dry_run import Estimate, ends_at, known_usd
+from rerank_eval.terminal.console import new_table, print_line
 
 
 def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, console: Console) -> None:
     """Print a row per system and depth, and what all of it costs."""
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, text)
 
     if not estimates:
         say("dry run: no reranker asks a provider; nothing would be sent or paid for")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     table.add_column("system")
     for heading in ("depth", "calls", "kept already", "input tokens", "output tokens, at most", "USD"):
         table.add_column(heading, justify="right")

@@ -5,6 +5,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from rerank_eval.terminal.console import print_line
+
 _SILENCE_S = 30
 
 
@@ -62,4 +64,4 @@ class ProgressBars:
 
     def note(self, message: str) -> None:
         """Print a line above the bar."""
-        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+        print_line(self._console, message)

@@ -14,6 +14,7 @@ from rerank_eval.terminal.cells import (
     show_milliseconds,
     show_number,
 )
+from rerank_eval.terminal.console import print_line
 
 _CEILING = "(ceiling)"
 
@@ -23,23 +24,22 @@ def print_result(result: ExperimentResult, console: Console) -> None:
 
     On a terminal too narrow for all intervals only the first measure has one; numbers are never cut.
     """
-    console.print(_headline(result), markup=False, highlight=False, soft_wrap=True)
+    print_line(console, _headline(result))
     rows = _rows(result, all_intervals=True)
     if least_width(rows) > console.width:
         rows = _rows(result, all_intervals=False)
     console.print(make_table(rows, dim=_CEILING))
     for line in [*_cost_lines(result), *_reliability_lines(result)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
     last = "(ceiling): the candidates in the order of their judgments."
     if not _is_judged(result):
         last = "Kept@k and RBO: how much of the first stage's ranking is left, 1 is all; they say nothing of quality."
     for line in _stability_lines(result):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(
+        print_line(console, line)
+    print_line(
+        console,
         f"Latency: reranker alone, one query at a time on this machine{_note_recorded(result)}; at depth 0 the first stage. {last}",
         style="dim",
-        highlight=False,
-        soft_wrap=True,
     )
 
 
@@ -147,9 +147,9 @@ def _note_recorded(result: ExperimentResult) -> str:
 def print_warnings(result: ExperimentResult, console: Console) -> None:
     """Print each warning, and the first failures, on a line of its own."""
     for warning in result.warnings:
-        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        print_line(console, f"warning: {warning}", style="yellow")
     for failure in result.failures[:5]:
-        console.print(f"failed: {failure}", markup=False, highlight=False, soft_wrap=True, style="red")
+        print_line(console, f"failed: {failure}", style="red")
     if len(result.failures) > 5:
         console.print(f"failed: {len(result.failures) - 5} more, in result.json", highlight=False, style="red")
 

@@ -64,6 +64,22 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         (["experiment_name=../up"], "the name '../up' cannot name a file"),
         (["dataset.name=../up"], "dataset.name '../up' cannot name a file"),
         (["dataset.split=../test"], "dataset.split '../test' cannot name a file"),
+        (["output_dir=null"], "output_dir is null; name a folder"),
+        (["output_dir="], "output_dir is ''; name a folder"),
+        (["output_dir=[a]"], "output_dir is ['a']; name a folder"),
+        (["output_dir=/dev/full"], "output_dir: /dev/full is no folder; name another"),
+        (["output_dir=/dev/full/deeper"], "output_dir: /dev/full is no folder; name another"),
+        (["output_dir=" + "n" * 256], "has more than 255 bytes; name another"),
+        (["-m", "output_dir=null", "seed=1"], "output_dir is null; name a folder"),
+        (["-m", "output_dir=/dev/full", "seed=1"], "output_dir: /dev/full is no folder; name another"),
+        (["experiment_name=null"], "experiment_name is null; name a folder"),
+        (["depths=null"], "depths is null; write a list, e.g. 'depths=[10,50,100]'"),
+        (["depths=[99999999999999999999]"], "depths is 99999999999999999999; it must be at most 1000000000000000"),
+        (["~dataset"], "~dataset takes the dataset away, and dataset.path with it; leave ~dataset out"),
+        (["store.path=/dev/full"], "name a file, or null to keep no answers"),
+        (["store.path=/dev/full/store"], "store.path: /dev/full is no folder; name another"),
+        (["store.path=" + "n" * 256], "has more than 255 bytes; name another"),
+        (["prices=true"], "prices is true; name a file, or null for none"),
         (["store.path="], "name a file, or null to keep no answers"),
         (["store.path=."], "name a file, or null to keep no answers"),
         (["+rerankers.x._target_=nope.X"], "rerankers.x: there is no module 'nope'"),
@@ -73,6 +89,21 @@ def test_numbers_as_names_and_no_store(command: Command) -> None:
         ),
         (["+rerankers.x=3"], "rerankers.x needs a _target_"),
         (["depths=["], "no viable alternative at input '['"),
+        (["retriever=null"], "retriever is null; it takes a name: bm25, "),
+        (["dataset=1.5"], "dataset is 1.5; it takes a name: "),
+        (["+experiment=null"], "experiment is null; it takes a name: beir, "),
+        (["+experiment="], "there is no experiment '': valid: beir"),
+        (["reranker=5"], "reranker is 5; it takes a name: "),
+        (["reranker=[none,null]"], "reranker is [none,null]; it takes a name: "),
+        (["reranker=[[none]]"], "reranker is [[none]]; it takes a name: "),
+        (["answer=null"], "answer is null; it takes a name: claude, openai_compatible; ~answer turns it off"),
+        (["~retriever=5"], "retriever is 5; it takes a name: bm25, "),
+        (["hydra/launcher=null"], "hydra/launcher is null; it takes a name"),
+        (["-m", "retriever=null,bm25"], "retriever is null,bm25; it takes a name: "),
+        (["-m", "retriever=range(1,3)"], "retriever is range(1,3); it takes a name: "),
+        (["-m", "--cfg=job"], "--cfg only shows something, and -m runs; leave one of them out"),
+        (["--shell-completion"], "--shell-completion takes one of install=SHELL"),
+        (["--experimental-rerun=x"], "--experimental-rerun is not offered, because it reads a pickle"),
         (
             ["reprot"],
             "'reprot' is neither a command (report, compare, baseline, check-data, verify, store) nor a setting; settings are written",
@@ -88,6 +119,13 @@ def test_a_wrong_setting_ends_with_2_and_one_message(command: Command, overrides
     assert ended.err.count("\n") == 1
     assert ended.out == ""
     assert not Path("experiments").exists()
+
+
+def test_options_may_stand_between_settings(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["rerank_eval", "seed=3", "--cfg", "job", "depths=[7]"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code in (0, None)
 
 
 def test_everything_is_checked_before_anything_is_loaded(command: Command) -> None:
@@ -172,6 +210,19 @@ def test_a_bug_in_a_run_shows_its_traceback_and_ends_with_3(
     assert ended.code == 3
     assert "ZeroDivisionError" in ended.err
     assert "this is a bug of rerank_eval, and the command was not carried out" in ended.err
+
+
+def test_a_bug_before_a_run_begins_does_not_end_like_a_regression(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: object) -> None:
+        raise LookupError("planted")
+
+    monkeypatch.setattr(cli, "check_overrides", broken)
+    ended = command(NONE)
+    assert ended.code == 3
+    assert "LookupError: planted" in ended.err
+    assert "this is a bug of rerank_eval" in ended.err
 
 
 def test_help_lists_choices_settings_and_exit_codes(command: Command) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from rerank_eval.commands import run_command
+from rerank_eval.commands.verify import run_verify
 from rerank_eval.components import check_component
-from rerank_eval.conformance.command import run_verify
 from rerank_eval.conformance.figures import FIRST_STAGE, Configuration, Figure, check_figure, read_conformance
 from rerank_eval.errors import ConfigError, NotEvaluableError
 from rerank_eval.fingerprint import fingerprint

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.errors import ConfigError
-from rerank_eval.files.paths import check_name, resolve_inside
+from rerank_eval.files.paths import check_folder, check_name, resolve_inside
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,14 @@ def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is outside"):
         resolve_inside(tmp_path / "root", "link", "x")
     assert resolve_inside(tmp_path / "root", "plain", "x") == tmp_path / "root" / "plain" / "x"
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/deeper"):
+        with pytest.raises(ConfigError, match=r"^output_dir: .*/file is no folder; name another"):
+            check_folder(tmp_path / folder, "output_dir")
+    with pytest.raises(ConfigError, match=r"^output_dir: the name 'n+…' has more than 255 bytes"):
+        check_folder(tmp_path / "new" / ("n" * 256), "output_dir")
+    check_folder(tmp_path / "new" / ("n" * 255), "output_dir")
+    check_folder(tmp_path, "output_dir")

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_eval.errors import ConfigError, DataError
-from rerank_eval.files.text_files import LineReader, OnBadLine, check_can_be_read_again, check_id, read_lines
+from rerank_eval.files.text_files import (
+    LineReader,
+    OnBadLine,
+    check_can_be_read_again,
+    check_id,
+    read_lines,
+    read_raw_lines,
+)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -91,11 +98,10 @@ def test_what_can_be_read_only_once_is_refused_without_being_opened(tmp_path: Pa
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.gz"
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        for _ in range(65):
-            file.write(bytes(1 << 20))
-    with pytest.raises(DataError, match=r"bomb\.gz:1: the line is longer than 64 MiB"):
+    path = tmp_path / "long.txt"
+    path.touch()
+    os.truncate(path, 65 << 20)
+    with pytest.raises(DataError, match=r"long\.txt:1: the line is longer than 64 MiB"):
         list(read_lines(path))
 
 
@@ -104,8 +110,24 @@ def test_a_gzip_file_that_unpacks_to_more_than_two_hundred_times_its_size_is_ref
     with gzip.open(path, "wb") as file:
         for _ in range(66):
             file.write(bytes((1 << 20) - 1) + b"\n")
+    with path.open("ab") as file:
+        file.write(gzip.compress(b"a second part, whose size is all that the file states\n"))
     with pytest.raises(DataError, match=r"bomb\.gz: unpacks to more than 200 times its size"):
         list(read_lines(path))
+
+
+def test_a_gzip_file_that_states_too_large_a_size_is_refused_before_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "blank.gz"
+    path.write_bytes(gzip.compress(bytes(1000) + b"\n" * 80_000_000, compresslevel=1))
+    with pytest.raises(DataError, match=r"blank\.gz: unpacks to more than 200 times its size"):
+        next(read_raw_lines(path))
+
+
+def test_the_size_that_a_cut_gzip_file_seems_to_state_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(b"one\n")[:-8] + b"\xff" * 4)
+    with pytest.raises(DataError, match=r"cut\.gz: cannot be read"):
+        list(read_raw_lines(path))
 
 
 def test_a_table_of_few_words_packs_well_and_is_read(tmp_path: Path) -> None:

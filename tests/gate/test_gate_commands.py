@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from rerank_eval.commands import gate as gate_commands
 from rerank_eval.errors import RerankEvalError
-from rerank_eval.gate import commands as gate_commands
 from tests.conftest import ROOT
 from tests.fakes import make_dataset
 from tests.gate_results import Informed, write_small_result

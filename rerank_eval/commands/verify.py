@@ -1,7 +1,6 @@
 """`verify [NAME...]`: runs the configurations of figures.yaml that this machine can, and compares each mean with its figure."""
 
 import argparse
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,9 +56,10 @@ def run_verify(arguments: Sequence[str], instructions: Collection[str]) -> int:
         print_summary,
     )
     from rerank_eval.files.whole_files import write_whole
+    from rerank_eval.terminal.console import open_tables
     from rerank_eval.terminal.progress import ProgressBars
 
-    tables = Console(width=None if sys.stdout.isatty() else 200)
+    tables = open_tables()
     if options.list:
         print_configurations(chosen, tables)
         return 0

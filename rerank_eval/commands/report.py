@@ -13,6 +13,7 @@ from rerank_eval.report.decision import Constraint
 from rerank_eval.report.export import FORMATS, write_report
 from rerank_eval.report.model import Report
 from rerank_eval.results.reading import find_results, read_recorded
+from rerank_eval.terminal.console import print_line
 
 _RESULTS = Path("experiments")
 _SHOWN_LEFT_OUT = 5
@@ -44,7 +45,7 @@ def run_report(arguments: Sequence[str]) -> int:
         console.print(printable(report.constraint))
     warnings = [warning for dataset in report.datasets for warning in dataset.warnings]
     for warning in [*warnings, *_warn_of_left_out(report)]:
-        progress.print(f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        print_line(progress, f"warning: {warning}", style="yellow")
     for path in written:
         console.print(f"report: {path}")
     return 0

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,10 +86,10 @@ def _parse_compare(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from rich.console import Console
 
     from rerank_eval.gate.compare import compare
     from rerank_eval.gate.output import Refusal, print_comparison
+    from rerank_eval.terminal.console import open_tables
 
     try:
         if given.candidate.is_file():
@@ -109,7 +108,7 @@ def _compare(given: argparse.Namespace) -> int:
     except RerankEvalError as error:
         _write(given, Refusal(str(error), error.exit_code))
         raise
-    print_comparison(comparison, Console(width=None if sys.stdout.isatty() else 200))
+    print_comparison(comparison, open_tables())
     _write(given, comparison)
     return comparison.exit_code
 

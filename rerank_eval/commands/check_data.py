@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from rerank_eval.arguments import Parser
 from rerank_eval.components import check_component, make_component
 from rerank_eval.configuration import compose, find_sweep, make_settings
-from rerank_eval.errors import NotEvaluableError, printable, shortened
+from rerank_eval.errors import NotEvaluableError, shortened
 
 
 def run_check_data(arguments: Sequence[str]) -> int:
@@ -32,6 +31,7 @@ def run_check_data(arguments: Sequence[str]) -> int:
     from rerank_eval.check_data.tables import print_data_report
     from rerank_eval.evaluation.evaluation import prepare
     from rerank_eval.files.whole_files import write_whole
+    from rerank_eval.terminal.console import open_tables, print_line
     from rerank_eval.terminal.progress import ProgressBars
 
     with ProgressBars(Console(stderr=True)) as progress:
@@ -39,11 +39,11 @@ def run_check_data(arguments: Sequence[str]) -> int:
         dataset = make_component(plain["dataset"], "dataset", progress=progress)
         retriever = make_component(plain["retriever"], "retriever")
         report = describe_data(prepare(dataset, retriever, settings, progress), progress)
-    tables = Console(width=None if sys.stdout.isatty() else 200)
+    tables = open_tables()
     if sweep:
         others = "; ".join(f"{name} ({shortened(values)})" for name, values in sweep.items())
         note = f"note: of a sweep only this one run is checked, {report.name} over {report.first_stage.name}; for another set {others}"
-        tables.print(printable(note), markup=False, highlight=False, soft_wrap=True)
+        print_line(tables, note)
     print_data_report(report, tables)
     if options.json is not None:
         try:

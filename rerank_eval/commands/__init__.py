@@ -1,4 +1,4 @@
-"""The commands besides a run: report, compare, baseline, check-data, verify, store. Their parts are imported when one is called."""
+"""The commands besides a run: report, compare, baseline, check-data, verify, store; one module each. Their parts are imported when one is called."""
 
 from collections.abc import Sequence
 
@@ -12,22 +12,22 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
         RerankEvalError: an argument or an input is wrong, or there is nothing to trust.
     """
     if name == "report":
-        from rerank_eval.report_command import run_report
+        from rerank_eval.commands.report import run_report
 
         return run_report(arguments)
     if name == "check-data":
-        from rerank_eval.check_data.command import run_check_data
+        from rerank_eval.commands.check_data import run_check_data
 
         return run_check_data(arguments)
     if name == "verify":
-        from rerank_eval.conformance.command import run_verify
+        from rerank_eval.commands.verify import run_verify
         from rerank_eval.hardware import vector_instructions
 
         return run_verify(arguments, vector_instructions() or ())
     if name == "store":
-        from rerank_eval.store.command import run_store
+        from rerank_eval.commands.store import run_store
 
         return run_store(arguments)
-    from rerank_eval.gate.commands import run_baseline, run_compare
+    from rerank_eval.commands.gate import run_baseline, run_compare
 
     return run_compare(arguments) if name == "compare" else run_baseline(arguments)

@@ -68,12 +68,12 @@ def _day(text: str) -> date:
 
 
 def _list(given: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+
+    from rerank_eval.terminal.console import new_table, open_tables
 
     count = _Counted()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     for heading in ("kept", "provider or system", "model"):
         table.add_column(heading)
     for heading in ("count", "bytes", "first", "last"):
@@ -82,7 +82,7 @@ def _list(given: argparse.Namespace) -> int:
         names = (_KINDS[group.kind], group.name, group.model or "n/a")
         counts = (f"{group.num_rows:,}", f"{group.size:,}", group.first or "n/a", group.last or "n/a")
         table.add_row(*map(escape, (*names, *counts)))
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = open_tables()
     if table.row_count:
         console.print(table)
     out = f", {count.num_out:,} questions out in batches" if count.num_out else ""
