@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from rerank_eval.configuration import CONF
 from rerank_eval.statistics import (
     RESAMPLES,
     count_outcomes,
@@ -15,6 +16,7 @@ from rerank_eval.statistics import (
     holm_where_different,
     mean_intervals,
     minimum_detectable_effect,
+    percentile_interval,
     ratio_of_medians_interval,
     t_test_p_values,
 )
@@ -134,6 +136,12 @@ def test_holm_keeps_the_order_and_lies_between_no_correction_and_bonferroni(p_va
         )
     by_p = [found for _, found in sorted(zip(p_values, adjusted, strict=True))]
     assert by_p == sorted(by_p)
+
+
+def test_the_manual_says_from_how_many_queries_p95_has_an_upper_bound() -> None:
+    bounds = {count: percentile_interval(np.arange(1.0, count + 1), 95, count)[1] for count in range(60, 90)}
+    fewest = min(count for count, bound in bounds.items() if bound is not None)
+    assert f"p95 may lie; {fewest} do)" in (CONF.parent / "docs" / "latency.md").read_text(encoding="utf-8")
 
 
 def test_wins_ties_and_losses_ignore_rounding() -> None:
