@@ -37,14 +37,22 @@ class DryCalls:
     """
 
     def __init__(
-        self, kept: KeptAnswers | None, prices: Prices, keeps: bool = True, clock: Clock | None = None
+        self,
+        kept: KeptAnswers | None,
+        prices: Prices,
+        keeps: bool = True,
+        clock: Clock | None = None,
+        seen: set[str] | None = None,
     ) -> None:
-        """Take the answers that are kept, None for none yet, the prices, and whether a run would keep what it is answered."""
+        """Take the answers that are kept, None for none yet, the prices, and whether a run would keep what it is answered.
+
+        `seen` has the keys of what others have asked in the same run, and gets those of what is asked here.
+        """
         self._keeps = keeps
         self._kept = kept
         self._prices = prices
         self._clock = clock or Clock()
-        self._seen: set[str] = set()
+        self._seen = set() if seen is None else seen
         self._estimates = Estimates(kept)
         self._models: set[tuple[str, str]] = set()
         self._asked = Asked()
@@ -53,6 +61,11 @@ class DryCalls:
     def factor(self) -> float | None:
         """How many tokens were billed for each one estimated; None where no earlier answers tell, or of several models."""
         return self._estimates.factor(*next(iter(self._models))) if len(self._models) == 1 else None
+
+    @property
+    def num_new(self) -> int:
+        """How many calls would be sent, of those since `take`."""
+        return self._asked.usage.calls or 0
 
     def mark_partial(self, fault: str | None = None) -> None:
         """Note that not all questions are known, and the fault that is the cause."""
