@@ -23,10 +23,10 @@ from rerank_eval.statistics import (
 _BLOCK = 500
 _LARGE_BLOCK = 20_000
 _MOST_ENUMERATED = 13
-_PER_COMPARISON = 150
+_PER_COMPARISON = 110
 _MOST_RESAMPLES = 10_000_000
 _MOST_LOOKUPS = 300_000_000
-_DOUBT = 0.001
+_DOUBT = 0.005
 _TIE = 1e-12
 
 
@@ -44,7 +44,7 @@ def family_p_values(stacks: Sequence[NDArray[np.float64]], seed: int) -> list[li
     all queries lose the same little and a few differ much, all signs alike are no evidence of a drop, but the least likely flip; where
     only a handful of queries differ at all, t takes their mean for normal. Columns that do not differ at all have p = 1.
 
-    Every column gets 10,000 resamples, and at least 150 for each comparison, because Holm multiplies the smallest p by their number.
+    Every column gets 10,000 resamples, and at least 110 for each comparison, because Holm multiplies the smallest p by their number.
     Where these leave open on which side of 0.05 the adjusted p is, the column gets ten times as many, and ten times again, up to 10
     million or as many as take a few seconds in all. `benchmarks/gate.py` has the error rates.
 
@@ -124,7 +124,7 @@ class SignFlips:
         return np.asarray((self._extreme == 0) & (not self.is_exact))
 
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the least and the largest p per column that these resamples leave open, each but for a doubt of 0.1%."""
+        """Return the least and the largest p per column that these resamples leave open, each but for a doubt of 0.5%."""
         if self.is_exact:
             return self.p_values(), self.p_values()
         from scipy import special
