@@ -43,7 +43,7 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             "Answers from reranked documents: what will be first is not known. The tokens are those of documents from all over the candidates; "
             "a context that two systems share, or that an earlier run had, is not asked again."
         )
-    if len(estimates) > 1:
+    if any(not found.calls and not found.kept and not found.is_least for found in estimates):
         say("What a row above asks is not asked again.")
     drawn = list(dict.fromkeys(found.system for found in estimates if found.is_drawn))
     total, most = total_usd(estimates), most_usd(estimates)
