@@ -2,7 +2,7 @@
 
 TREC DL 2019 is evaluated with both bundled models at five depths by three measures (or --result names such a result). Its 43
 queries are then taken as the population that test queries are drawn from, with replacement, so the truth is known. Every trial
-goes through the product's own `judge` and `mean_intervals`, with all 10,000 resamples.
+goes through the product's own `judge` and `mean_intervals`, with all their resamples.
 
 False failures: the differences between the two models, made into no true difference by centring each comparison, and by tossing
 a coin per query for which model is which; a trial fails if any of the 15 comparisons is a regression, at a min-effect of 0. Power: one comparison after the other has a true drop of the minimum detectable effect

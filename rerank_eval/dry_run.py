@@ -12,7 +12,8 @@ from rerank_eval.evaluation.evaluation import Evaluation
 from rerank_eval.evaluation.stability import plan_again, sampled_queries
 from rerank_eval.evaluation.systems import System
 from rerank_eval.opening import asked_depths, open_evaluation
-from rerank_eval.protocols import Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.parts import all_parts
+from rerank_eval.protocols import AsksByAnswers, Progress, Reranker, Retriever, SilentProgress
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Query, Request
@@ -23,8 +24,9 @@ class Estimate(NamedTuple):
 
     Input tokens are estimated, output tokens and the cost are at most; None is unknown. `is_least`: the next questions depend on
     answers that cannot be imagined, so that there are more; `is_most`: they do, and some may be the same or kept already.
-    `tokens_per_estimated` is what earlier answers of its models were billed
-    for each estimated token; None without such.
+    `is_drawn`: they do, and were drawn, so that the number is no bound; `most_calls` is one, where it is known, but for questions that
+    are asked again for want of a usable answer. `tokens_per_estimated` is what earlier answers of its models were billed for each
+    estimated token; None without such.
     """
 
     system: str
@@ -36,6 +38,8 @@ class Estimate(NamedTuple):
     usd: float | None
     is_least: bool = False
     is_most: bool = False
+    is_drawn: bool = False
+    most_calls: int | None = None
     tokens_per_estimated: float | None = None
     fault: str | None = None
     """The first error of a query that failed, as it would in a run, unless what is wrong is the imagined answer."""
@@ -55,6 +59,7 @@ def estimate_calls(
 ) -> list[Estimate]:
     """Return what each system that asks a provider would ask at each depth, and what the answerer would; nothing is sent.
 
+    What one system has asked another does not ask again, as in a run whose answers are kept.
     The first stage runs, and so do the local parts of such a system. What a reranker will put first is not known, but of one
     that keeps the first stage's order: the answerer's questions at a depth above 0 are as many as there are queries, as long as the
     candidates are, and none of them is taken for one that is kept.
@@ -67,12 +72,13 @@ def estimate_calls(
     evaluation, systems, prices, _ = open_evaluation(dataset, retriever, rerankers, settings, progress, answerer)
     is_there = settings.store_path is not None and settings.store_path.exists()
     store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
+    seen: set[str] = set()
     try:
         estimates = [
             estimate
             for system in systems
             if system.asks_provider
-            for estimate in _estimate_system(evaluation, system, DryCalls(store, prices), progress)
+            for estimate in _estimate_system(evaluation, system, DryCalls(store, prices, seen=seen), progress)
         ]
         if answerer is not None:
             estimates += _estimate_answers(evaluation, answerer, systems, DryCalls(store, prices))
@@ -96,18 +102,31 @@ def ends_at(estimates: Sequence[Estimate], budget_usd: float) -> Estimate | None
     return None
 
 
+def most_usd(estimates: Sequence[Estimate]) -> float | None:
+    """Return what all of it costs if the answers make as many questions as they can; None where that is unknown."""
+    usd = 0.0
+    for found in estimates:
+        if found.usd is None or (found.is_drawn and found.most_calls is None):
+            return None
+        usd += found.usd * (found.most_calls / found.calls if found.is_drawn and found.most_calls else 1)
+    return usd
+
+
 def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
     """Yield an estimate for each depth, and for each kind of further passes; what one has asked the next does not ask again."""
     queries, depths = evaluation.dataset.queries, evaluation.settings.depths
     for depth in asked_depths(system, depths):
-        cut = _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
-        yield _take(calls, system.name, depth)._replace(documents=len(cut), cut_documents=sum(cut))
+        cut, most = _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
+        found = _take(calls, system.name, depth)._replace(documents=len(cut), cut_documents=sum(cut))
+        yield _mark_drawn(found, system, most)
     planned = list(plan_again(evaluation, system.asking(calls), calls))
     for kind in dict.fromkeys(again.kind for again in planned):
         passes = [again for again in planned if again.kind == kind]
-        for again in passes:
-            _ask_all(again.system, sampled_queries(evaluation), again.make_request, depths[-1], calls, progress)
-        yield _take(calls, f"{system.name}, {len(passes)} {kind}", depths[-1])
+        most = sum(
+            _ask_all(again.system, sampled_queries(evaluation), again.make_request, depths[-1], calls, progress)[1]
+            for again in passes
+        )
+        yield _mark_drawn(_take(calls, f"{system.name}, {len(passes)} {kind}", depths[-1]), system, most)
 
 
 def _estimate_answers(
@@ -136,12 +155,18 @@ def _ask_all(
     depth: int,
     calls: DryCalls,
     progress: Progress,
-) -> list[bool]:
-    """Return of each document whether it was cut, of those queries for which the reranker tells."""
+) -> tuple[list[bool], int]:
+    """Return what there is to know besides the calls, over the queries for which the reranker tells.
+
+    Of each document whether it was cut; and how many questions there can be about the queries that are not answered by what is kept,
+    0 where the system does not say.
+    """
     cut: list[bool] = []
+    most = 0
     progress.start(f"{system.name}: counting calls", len(queries))
     for query in queries:
         request = make_request(query, depth)
+        before = calls.num_new
         if request.documents:
             try:
                 truncated = system.reranker.score(shown_to(system.reranker, request)).truncated
@@ -150,8 +175,18 @@ def _ask_all(
                 calls.mark_partial()
             except Exception as error:  # any adapter may raise anything; the query would fail in a run as well
                 calls.mark_partial(explain_failure(system.name, request, error))
+        if calls.num_new > before and isinstance(system.reranker, AsksByAnswers):
+            most += system.reranker.most_questions(len(request.documents))
         progress.advance()
-    return cut
+    return cut, most
+
+
+def _mark_drawn(found: Estimate, system: System, most: int) -> Estimate:
+    """Return the estimate with a note where the system, or a part of it, asks by the answers it gets."""
+    asks_by_answers = any(isinstance(part, AsksByAnswers) for _, part in all_parts(system.name, system.reranker))
+    if not asks_by_answers or not found.calls:
+        return found
+    return found._replace(is_drawn=True, most_calls=max(most, found.calls) if most else None)
 
 
 def _take(calls: DryCalls, name: str, depth: int) -> Estimate:

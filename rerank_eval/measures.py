@@ -85,6 +85,11 @@ def _check_has_values(name: str) -> None:
         ) from error
 
 
+def has_best_order(name: str) -> bool:
+    """Return whether the order of the judgments makes a measure the largest; what counts judged documents (`Judged@10`) it does not."""
+    return str(_parse(name).NAME) != "Judged"
+
+
 def needed_depth(measures: Sequence[str]) -> int:
     """Return how long rankings must be for these measures: the largest cut-off, and at least 1000 where one has none."""
     return max(_cutoff(name) or 1000 for name in measures)

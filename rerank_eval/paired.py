@@ -7,15 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank_eval.significance import PValue, family_p_values
 from rerank_eval.statistics import (
     ALPHA,
     Interval,
     count_outcomes,
     has_difference,
-    holm_where_different,
     mean_intervals,
     minimum_detectable_effect,
-    paired_p_values,
 )
 
 
@@ -52,7 +51,8 @@ class Column:
 class Difference(NamedTuple):
     """A paired difference with its 95% interval, its Holm-adjusted p, and the queries won, tied and lost.
 
-    `detectable` is the minimum detectable effect at 80% power; None where the queries can show none.
+    `detectable` is the minimum detectable effect at 80% power; None where the queries can show none. `is_p_at_most`: p is not known
+    but for being no larger, since no resample was as extreme.
     """
 
     mean: float
@@ -63,6 +63,7 @@ class Difference(NamedTuple):
     ties: int
     losses: int
     detectable: float | None
+    is_p_at_most: bool = False
 
     @property
     def num_queries(self) -> int:
@@ -109,13 +110,12 @@ def compare_family(columns: Sequence[Column], seed: int) -> list[Difference | No
 
 def _compare_distinct(columns: Sequence[Column], seed: int) -> list[Difference | None]:
     intervals = find_intervals(columns, seed)
-    is_different = [has_difference(column.numbers) for column in columns]
-    num_comparisons = sum(is_different)
-    p_values = [1.0] * len(columns)
-    for positions, numbers in _stack_by_queries(columns):
-        for position, p in zip(positions, paired_p_values(numbers, seed, num_comparisons), strict=True):
+    num_comparisons = sum(has_difference(column.numbers) for column in columns)
+    p_values = [PValue(1.0)] * len(columns)
+    stacks = list(_stack_by_queries(columns))
+    for (positions, _), found in zip(stacks, family_p_values([numbers for _, numbers in stacks], seed), strict=True):
+        for position, p in zip(positions, found, strict=True):
             p_values[position] = p
-    adjusted = holm_where_different(p_values, is_different)
     return [
         None
         if interval is None
@@ -123,11 +123,12 @@ def _compare_distinct(columns: Sequence[Column], seed: int) -> list[Difference |
             interval.mean,
             interval.low,
             interval.high,
-            p,
+            p.value,
             *count_outcomes(column.numbers),
             minimum_detectable_effect(column.numbers, num_comparisons),
+            p.is_at_most,
         )
-        for column, interval, p in zip(columns, intervals, adjusted, strict=True)
+        for column, interval, p in zip(columns, intervals, p_values, strict=True)
     ]
 
 

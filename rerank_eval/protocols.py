@@ -121,6 +121,14 @@ class HasIdentity(Protocol):
 
 
 @runtime_checkable
+class AsksByAnswers(Protocol):
+    """A reranker whose next questions depend on the answers, so that a dry run can only draw how many there are."""
+
+    def most_questions(self, num_documents: int) -> int:
+        """Return how many questions about so many documents there can be."""
+
+
+@runtime_checkable
 class KeepsOrder(Protocol):
     """A reranker of which it is known without asking it that its ranking is the first stage's."""
 

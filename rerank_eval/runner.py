@@ -107,7 +107,9 @@ def evaluate(
         dataset=describe_dataset(dataset),
         retriever=describe_retriever(evaluation, passes.first_stage_samples),
         systems=[item.result for item in evaluated],
-        ceiling=bounds.ceiling(),
+        ceiling={
+            depth: {name: means.get(name) for name in evaluation.measures} for depth, means in bounds.ceiling().items()
+        },
         settings=asdict(settings) | {"measures": list(evaluation.measures), "answer": answer_settings},
         warnings=[
             *_warnings_of_passes(evaluation, evaluated, systems, passes, store),

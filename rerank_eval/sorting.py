@@ -44,6 +44,22 @@ def sort_by_bubbles(num_items: int, pick: Pick, group: int, top: int) -> list[in
     return items
 
 
+def most_picks_by_bubbles(num_items: int, group: int, top: int) -> int:
+    """Return how often `sort_by_bubbles` asks at most; less only where a group comes again."""
+    return sum(-(-(num_items - 1 - done) // (group - 1)) for done in range(min(top, num_items - 1)))
+
+
+def most_picks_by_heap(num_items: int, group: int, top: int) -> int:
+    """Return how often `sort_by_heap` asks at most: once for each level below a place, to build the heap and for each item after the first."""
+
+    def levels_below(place: int, size: int) -> int:
+        child = place * (group - 1) + 1
+        return 1 + levels_below(child, size) if child < size else 0
+
+    to_build = sum(levels_below(place, num_items) for place in range(num_items))
+    return to_build + sum(levels_below(0, num_items - taken) for taken in range(1, min(top, num_items)))
+
+
 def sort_by_heap(num_items: int, pick: Pick, group: int, top: int) -> list[int]:
     """Return the best `top` items by a heap, best first, then the others in the order they came in.
 

@@ -1,12 +1,11 @@
-"""Intervals, paired tests and their corrections over queries: what is noise, and what a set of queries can show at all.
+"""Intervals, the paired t test and Holm's correction over queries: what is noise, and what a set of queries can show at all.
 
 Columns are arrays (num_queries, num_columns): per query the values of a measure, or the differences between two systems. A column
 of differences makes an interval or a test paired. Equal inputs and seeds give equal results.
 
 Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals); Hesterberg, What Teachers Should
-Know About the Bootstrap, The American Statistician 69(4), 2015, section 5.2 (their expansion for small samples); Smucker, Allan &
-Carterette, A Comparison of Statistical Significance Tests for Information Retrieval Evaluation, CIKM 2007 (the randomisation
-test); Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6(2), 1979.
+Know About the Bootstrap, The American Statistician 69(4), 2015, section 5.2 (their expansion for small samples); Holm, A Simple
+Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6(2), 1979. `significance.py` has the paired p.
 """
 
 import math
@@ -24,7 +23,6 @@ FEWEST_FOR_INTERVAL = 6
 """Below it not even differences of one sign have a two-sided p of 0.05, 2 ** (1 - 6) being the first, so no 95% interval excludes 0."""
 ENOUGH_FOR_INTERVAL = 20
 """Below it intervals are too narrow by more than a point or two; `benchmarks/gate.py` measures how often they hold the true mean."""
-_MOST_ENUMERATED = 13
 _TIE = 1e-12
 
 
@@ -92,54 +90,6 @@ def _expanded_tail(num_queries: int) -> float:
 
     t = float(special.stdtrit(num_queries - 1, 1 - ALPHA / 2))
     return float(special.ndtr(-math.sqrt(num_queries / (num_queries - 1)) * t))
-
-
-def randomisation_p_values(columns: NDArray[np.float64], seed: int, resamples: int | None = None) -> list[float]:
-    """Return for each column of differences the two-sided p of a mean this far from 0, if every sign were a coin's.
-
-    The paired randomisation test: all columns see the same flips. Up to 13 queries every assignment of signs is counted, so p is
-    exact; otherwise p = (1 + as extreme) / (1 + resamples), with at least 100 resamples per column, because a Holm family of that many
-    columns multiplies the smallest p by their number. Columns of zeros, and single queries, have p = 1.
-    """
-    num_queries, num_columns = columns.shape
-    if num_queries == 0:
-        raise ValueError("there is no query to test")
-    totals = columns.sum(axis=0)
-    at_least = np.abs(totals) - _TIE * np.abs(columns).sum(axis=0)  # sums of equal terms differ by rounding
-    is_exact = num_queries <= _MOST_ENUMERATED
-    count = 2**num_queries if is_exact else resamples or max(RESAMPLES, 100 * num_columns)
-    random = np.random.default_rng(seed)
-    as_extreme = np.zeros(num_columns, dtype=np.int64)
-    for start in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - start)
-        kept = _enumerate_signs(start, size, num_queries) if is_exact else _draw_signs(random, size, num_queries)
-        flipped = 2 * (kept @ columns) - totals
-        as_extreme += (np.abs(flipped) >= at_least).sum(axis=0)
-    if is_exact:
-        return [int(extreme) / count for extreme in as_extreme]
-    return [(1 + int(extreme)) / (1 + count) for extreme in as_extreme]
-
-
-def _enumerate_signs(start: int, size: int, num_queries: int) -> NDArray[np.float64]:
-    """Return the assignments of signs with these numbers: 1 where a difference keeps its sign, 0 where it is turned."""
-    return (np.arange(start, start + size)[:, None] >> np.arange(num_queries) & 1).astype(np.float64)
-
-
-def _draw_signs(random: np.random.Generator, size: int, num_queries: int) -> NDArray[np.float64]:
-    """Return assignments of signs at random; in blocks of bytes, since the draw would take longer than the test."""
-    drawn = random.integers(0, 256, (size, -(-num_queries // 8)), dtype=np.uint8)
-    return np.unpackbits(drawn, axis=1)[:, :num_queries].astype(np.float64)
-
-
-def paired_p_values(columns: NDArray[np.float64], seed: int, num_comparisons: int) -> list[float]:
-    """Return for each column of differences the larger p of the paired randomisation and the paired t test.
-
-    Each errs where the other does not: where nearly all queries lose the same little and a few differ much, all signs alike are
-    no evidence of a drop, but the least likely flip; where only a handful of queries differ at all, t takes their mean for normal.
-    `num_comparisons` is the size of the family that Holm will adjust for. `benchmarks/gate.py` has the error rates.
-    """
-    randomised = randomisation_p_values(columns, seed, max(RESAMPLES, 100 * num_comparisons))
-    return list(map(max, randomised, t_test_p_values(columns)))
 
 
 def t_test_p_values(columns: NDArray[np.float64]) -> list[float]:

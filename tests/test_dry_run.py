@@ -15,6 +15,7 @@ from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import Reranker
+from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.oracle import Oracle
@@ -76,6 +77,21 @@ def test_what_a_run_refuses_the_dry_run_refuses(ask: Callable[..., object], tmp_
         ask(make_dataset(), FixedRetriever(), [Nameless()], settings)
     with pytest.raises(ConfigError, match="returned str, not a"):
         ask("helpdesk", FixedRetriever(), [Oracle()], settings)
+
+
+def test_what_two_systems_ask_is_asked_and_paid_once(tmp_path: Path) -> None:
+    """Guards an estimate of twice the bill for a fusion beside the reranker that it fuses, which said that the budget would end the run."""
+    settings = settings_for(tmp_path, depths=(6,))
+    with FaultServer() as server:
+        rerankers: list[Reranker] = [
+            make(server.url, pointwise=False),
+            Fusion(make(server.url, pointwise=False), "fused"),
+        ]
+        found = estimate_calls(make_dataset(), FixedRetriever(), rerankers, settings)
+        evaluate(make_dataset(), FixedRetriever(), rerankers, settings)
+    assert [(one.system, one.calls, one.kept) for one in found] == [("api", 6, 0), ("fused", 0, 0)]
+    assert len(server.asked) == 6
+    assert "What a row above asks is not asked again" in shown(found)
 
 
 def test_one_answer_of_a_pointwise_reranker_serves_all_depths(tmp_path: Path) -> None:
@@ -171,6 +187,25 @@ def test_the_table_says_what_is_unknown_and_whether_the_budget_is_enough() -> No
     ) in unknown
     assert "budget.usd=1 is less" in unknown
     assert "nothing would be sent" in shown([])
+
+
+def test_a_number_of_calls_that_was_drawn_is_no_bound_and_neither_is_its_cost() -> None:
+    drawn = Estimate("s", 30, 2100, 0, 45_000, 0, 2.0, is_drawn=True, most_calls=4200)
+    fixed = Estimate("f", 30, 10, 0, 45, 0, 1.0)
+    text = shown([fixed, drawn], budget_usd=4.0)
+    assert "s 30 about 2,100 (at most 4,200) 0" in text
+    assert (
+        "these were drawn: s. A question that gets no usable answer is asked once more, which is not counted." in text
+    )
+    assert "With as many questions as there can be, a run costs about 5.00 USD." in text
+    assert "budget.usd=4 may not be enough: the run ends when it is reached" in text
+    assert "budget.usd=2 is less: the run may end" in shown([drawn, fixed], budget_usd=2.0)
+    assert "budget" not in shown([drawn, fixed], budget_usd=6.0)
+    nested = drawn._replace(most_calls=None)
+    assert "about 2,100 0" in shown([nested], budget_usd=6.0)
+    assert "budget.usd=6 may not be enough" in shown([nested], budget_usd=6.0)
+    assert "at most 4,200 0" in shown([drawn._replace(calls=4200)])
+    assert "at least 2,100 0" in shown([drawn._replace(is_least=True)])
 
 
 def test_the_command_prints_the_estimate_writes_nothing_and_exits_0(run_main: RunMain, tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_eval.sorting import sort_by_bubbles, sort_by_heap, sort_by_windows
+from rerank_eval.sorting import (
+    most_picks_by_bubbles,
+    most_picks_by_heap,
+    sort_by_bubbles,
+    sort_by_heap,
+    sort_by_windows,
+)
 from tests.sort_questions import count_bubbles, count_windows
 
 RELEVANCES = st.lists(st.integers(0, 30), max_size=40)
@@ -109,6 +115,8 @@ def test_a_heap_finds_the_best_and_asks_no_more_than_its_height_allows(
     assert [relevance[item] for item in order[:top]] == sorted(relevance, reverse=True)[:top]
     assert order[top:] == sorted(order[top:])
     assert len(judge.asked) <= most_heap_questions(num_items, group, top)
+    assert most_picks_by_heap(num_items, group, top) == most_heap_questions(num_items, group, top)
+    assert most_picks_by_bubbles(num_items, group, top) == count_bubbles(num_items, group, top)
     assert all(2 <= len(asked) <= group for asked in judge.asked)
 
 

@@ -37,12 +37,17 @@ class DryCalls:
     output tokens are the most that an answer may have. No retry is counted, since none is expected.
     """
 
-    def __init__(self, kept: KeptAnswers | None, prices: Prices, clock: Clock | None = None) -> None:
-        """Take the answers that are kept, None for none yet, and the prices."""
+    def __init__(
+        self, kept: KeptAnswers | None, prices: Prices, clock: Clock | None = None, seen: set[str] | None = None
+    ) -> None:
+        """Take the answers that are kept, None for none yet, and the prices.
+
+        `seen` has the keys of what others have asked in the same run, and gets those of what is asked here.
+        """
         self._kept = kept
         self._prices = prices
         self._clock = clock or Clock()
-        self._seen: set[str] = set()
+        self._seen = set() if seen is None else seen
         self._estimates = Estimates(kept)
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._asked = Asked()
@@ -51,6 +56,11 @@ class DryCalls:
     def factor(self) -> float | None:
         """How many tokens were billed for each one estimated; None where no earlier answers tell, or of several models."""
         return self._estimates.factor(*self._endpoints.values()) if len(self._endpoints) == 1 else None
+
+    @property
+    def num_new(self) -> int:
+        """How many calls would be sent, of those since `take`."""
+        return self._asked.usage.calls or 0
 
     def mark_partial(self, fault: str | None = None) -> None:
         """Note that not all questions are known, and the fault that is the cause."""

@@ -45,7 +45,7 @@ class Judgments:
 
 @dataclass(frozen=True)
 class Reach:
-    """What the top `depth` candidates hold; `ceiling` is each measure's mean if they were ordered by their judgments."""
+    """What the top `depth` candidates hold; `ceiling` is each measure's mean if they were ordered by their judgments, where that is a bound."""
 
     depth: int
     relevant_found: int

@@ -113,7 +113,7 @@ def _first_stage_table(stage: FirstStage, judgments: Judgments) -> Table:
     table = _table("first stage", "relevant found", *stage.means)
     table.add_row("in its own order", "", *(f"{mean:.4f}" for mean in stage.means.values()))
     for reach in stage.reach:
-        values = (f"{mean:.4f}" for mean in reach.ceiling.values())
+        values = (f"{reach.ceiling[name]:.4f}" if name in reach.ceiling else "n/a" for name in stage.means)
         table.add_row(f"ceiling at depth {reach.depth}", _count(reach.relevant_found, judgments.relevant), *values)
     return table
 

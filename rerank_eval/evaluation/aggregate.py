@@ -93,6 +93,7 @@ def aggregate(
         reused_answers=len(answers.reused),
         depths=results,
         saw_judgments=system.saw_judgments,
+        asks_provider=system.asks_provider,
     )
     return Evaluated(result, rows, {(system.name, depth): run for depth, run in runs.items()})
 
@@ -101,7 +102,7 @@ def _losses(
     bounds: Bounds, evaluation: Evaluation, answers: Answers, depth: int, run: Run, values: QueryValues
 ) -> Mapping[str, Loss]:
     dataset, measures = evaluation.dataset, list(bounds.perfect)
-    if not dataset.is_judged:
+    if not measures:
         return {}
     return find_losses(
         bounds,

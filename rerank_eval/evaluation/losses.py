@@ -8,7 +8,7 @@ import numpy as np
 from rerank_eval.candidates import rerank
 from rerank_eval.evaluation.evaluation import Evaluation
 from rerank_eval.evaluation.quality import Answers
-from rerank_eval.measures import score_run
+from rerank_eval.measures import has_best_order, score_run
 from rerank_eval.results.depth_results import Loss
 from rerank_eval.types import Dataset, Ranking, Run
 
@@ -18,13 +18,16 @@ QueryValues = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What no reranker can pass: `perfect` over all judged documents, `reachable` over the candidates of each depth."""
+    """What no reranker can pass: `perfect` over all judged documents, `reachable` over the candidates of each depth.
+
+    Neither has a measure that the best order does not make the largest.
+    """
 
     perfect: QueryValues
     reachable: Mapping[int, QueryValues]
 
     def ceiling(self) -> dict[int, dict[str, float]]:
-        """Return per depth the mean of each measure if the candidates were ordered by their judgments."""
+        """Return per depth the mean of each measure if the candidates were ordered by their judgments, where that is a bound."""
         return {
             depth: {name: float(np.mean(list(values.values()))) for name, values in by_measure.items()}
             for depth, by_measure in self.reachable.items()
@@ -36,8 +39,9 @@ def find_bounds(evaluation: Evaluation) -> Bounds:
 
     Without judgments there is no bound.
     """
-    dataset, measures = evaluation.dataset, evaluation.measures
-    if not dataset.is_judged:
+    dataset = evaluation.dataset
+    measures = [name for name in evaluation.measures if dataset.is_judged and has_best_order(name)]
+    if not measures:
         return Bounds({}, {})
     perfect = {
         query_id: Ranking((doc_id, float(grade)) for doc_id, grade in grades.items())

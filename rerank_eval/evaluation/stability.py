@@ -111,7 +111,7 @@ def add_stability(
     own = [one for one in further if one.system == result.name]
     kinds: tuple[Kind, ...] = ("shuffles", "repeats")
     stability: dict[str, Stability] = {
-        kind: _compare(evaluation, answers, passes, prices)
+        kind: _compare(evaluation, answers, passes, prices if result.asks_provider else None)
         for kind in kinds
         if (passes := [one for one in own if one.kind == kind])
     }
@@ -139,8 +139,8 @@ class _Anew:
         self._calls.stop()
 
 
-def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further], prices: Prices) -> Stability:
-    """Return how far the first answer and those of the passes are apart, over the queries that were answered every time."""
+def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further], prices: Prices | None) -> Stability:
+    """Return how far the first answer and those of the passes are apart, over the queries that were answered every time; `prices` is None where nobody is paid."""
     depth = evaluation.settings.depths[-1]
     by_pass = [_values(evaluation, one) for one in passes]
     first = {
@@ -165,7 +165,7 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         position_bias=[None if found is None else found.mean for found in bias],
         position_bias_low=[None if found is None else found.low for found in bias],
         position_bias_high=[None if found is None else found.high for found in bias],
-        usd=cost_usd(prices, asked),
+        usd=0.0 if prices is None else cost_usd(prices, asked),
     )
 
 

@@ -155,7 +155,7 @@ def _quality_line(row: QualityRow) -> _Line:
         baseline=f"{row.baseline:.4f}",
         candidate=f"{row.candidate:.4f}",
         change=f"{format_signed(difference.mean, 4)} [{', '.join(bounds) or 'n/a'}]",
-        p=f"{difference.p:.4f}",
+        p=f"{'≤' if difference.is_p_at_most else ''}{difference.p:.4f}",
         detectable="n/a" if difference.detectable is None else f"{difference.detectable:.4f}",
     )
 
@@ -197,7 +197,7 @@ def _as_json(row: QualityRow) -> dict[str, object]:
         "baseline": row.baseline,
         "candidate": row.candidate,
         "difference": {part: getattr(difference, part) for part in ("mean", "low", "high", "num_queries")},
-        **{part: getattr(difference, part) for part in ("p", "wins", "ties", "losses")},
+        **{part: getattr(difference, part) for part in ("p", "is_p_at_most", "wins", "ties", "losses")},
         "minimum_detectable_effect": difference.detectable,
     }
 

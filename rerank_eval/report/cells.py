@@ -43,13 +43,6 @@ def show_signed(value: float | None) -> str:
     return UNKNOWN if value is None else format_signed(value, 4)
 
 
-def show_p(difference: Difference | None) -> str:
-    """Return the p of a difference; n/a where there is none."""
-    if difference is None:
-        return UNKNOWN
-    return f"{difference.p:.4f}" if difference.p >= 0.0001 else "<0.0001"
-
-
 def show_latency(latency: Milliseconds | None) -> str:
     """Return a percentile and its interval without the unit; n/a where it was not measured."""
     if latency is None:

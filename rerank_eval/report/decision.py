@@ -164,7 +164,9 @@ def answer(dataset: DatasetReport, measure: str, choices: Choices) -> str:
             f"The highest mean is {best.estimates[measure].mean:.3f}, {_named(best_series, best)}{_latency(best)}; {lead}."
         )
     helping = {found.index for found, point in choices.points if _helps(point, measure)}
-    useless = dict.fromkeys(found.label for found, _ in choices.points if found.index not in helping)
+    useless = dict.fromkeys(
+        found.label for found, _ in choices.points if found.index not in helping and _changes_anything(found)
+    )
     if useless:
         sentences.append(f"Not better than the first stage beyond the noise at any depth: {', '.join(useless)}.")
     if not dataset.same_hardware:
@@ -210,6 +212,11 @@ def _gain_over_first_stage(series: Series, point: Point, measure: str) -> str:
         return ""
     gain, first_mean = point.to_first_stage[measure], series.first_stage.estimates[measure].mean
     return f", {format_signed(gain.mean, 3)}{_bounds(gain)} to {series.retriever} alone ({first_mean:.3f})"
+
+
+def _changes_anything(series: Series) -> bool:
+    """Return whether any query's value differs from the first stage's: of one that keeps its ranking nothing needs to be said."""
+    return any(found.wins or found.losses for point in series.points for found in point.to_first_stage.values())
 
 
 def _helps(point: Point, measure: str) -> bool:

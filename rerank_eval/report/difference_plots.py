@@ -148,6 +148,6 @@ def _write_difference(series: Series, point: Point, measure: str) -> str:
     difference: Difference = point.to_first_stage[measure]
     return (
         f"{series.label}, depth {point.depth}: {format_difference(difference.mean)} {format_interval(difference)}, "
-        f"p {format_p(difference.p)}, won {difference.wins}, tied {difference.ties}, lost {difference.losses} "
+        f"p {format_p(difference)}, won {difference.wins}, tied {difference.ties}, lost {difference.losses} "
         f"(n = {point.num_queries} queries)"
     )

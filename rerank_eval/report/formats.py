@@ -29,9 +29,13 @@ def format_interval(value: Estimate | Difference) -> str:
     return UNKNOWN if value.low is None and value.high is None else f"[{write(value.low)}, {write(value.high)}]"
 
 
-def format_p(value: float | None) -> str:
-    """Return a p-value with three decimals, or that it is below what they can show."""
-    return UNKNOWN if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+def format_p(difference: Difference | None, decimals: int = 3) -> str:
+    """Return an adjusted p, or what it is below or at most where no more is known or can be shown; n/a without a difference."""
+    if difference is None:
+        return UNKNOWN
+    least = 10**-decimals
+    bound = "≤" if difference.is_p_at_most else ""
+    return f"<{least:.{decimals}f}" if difference.p < least else f"{bound}{difference.p:.{decimals}f}"
 
 
 def format_milliseconds(value: float | None) -> str:

@@ -63,7 +63,7 @@ def test_cell(difference: Difference | None) -> Cell:
     """Return an adjusted p above the queries won, tied and lost."""
     if difference is None:
         return Cell(UNKNOWN)
-    return Cell(format_p(difference.p), f"{difference.wins} / {difference.ties} / {difference.losses}", difference.p)
+    return Cell(format_p(difference), f"{difference.wins} / {difference.ties} / {difference.losses}", difference.p)
 
 
 def latency_cell(latency: Milliseconds | None) -> Cell:

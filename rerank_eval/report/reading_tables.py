@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_p, show_samples, show_signed
+from rerank_eval.report.cells import show_difference, show_estimate, show_latency, show_samples, show_signed
 from rerank_eval.report.context_tables import make_context_table
-from rerank_eval.report.formats import UNKNOWN, format_share, format_usd, shorten
+from rerank_eval.report.formats import UNKNOWN, format_p, format_share, format_usd, shorten
 from rerank_eval.report.labelled_places import LabelledPlace
 from rerank_eval.report.model import DatasetReport, Place, Point, Report
 from rerank_eval.report.reliability_tables import make_reliability_table, make_stability_table
@@ -246,7 +246,7 @@ def _quality(point: Point, measure: str, best: float) -> Row:
         "mean [95% interval]": show_estimate(estimate),
         "queries": point.num_queries,
         "to first stage": show_difference(first),
-        "p (Holm)": show_p(first),
+        "p (Holm)": format_p(first, 4),
         "won/tied/lost": UNKNOWN if first is None else f"{first.wins}/{first.ties}/{first.losses}",
         "detectable": None if first is None else first.detectable,
         "to best": "best" if is_best else show_difference(to_best),

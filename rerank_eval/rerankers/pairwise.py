@@ -34,6 +34,10 @@ class Pairwise(Setwise):
         # a heap of pairs has two children to a node, and bubbles go over neighbours
         super().__init__(chat, name, prompt, max_characters, max_tokens, sort, 3 if sort == "heap" else 2, top)
 
+    def most_questions(self, num_documents: int) -> int:
+        """Return what `Setwise` does, with a duel in both orders against each rival."""
+        return 2 * (self._group - 1) * super().most_questions(num_documents)
+
     def pick_by(self, interview: Interview) -> Pick:
         """Return what finds the best of a few candidates by duels; the one that comes first, where the model is in two minds."""
 

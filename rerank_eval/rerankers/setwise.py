@@ -8,10 +8,11 @@ from rerank_eval.calls.interview import Interview
 from rerank_eval.errors import ConfigError
 from rerank_eval.integers import check_integer
 from rerank_eval.rerankers.chat_reranker import ChatReranker, values_of_order
-from rerank_eval.sorting import Pick, sort_by_bubbles, sort_by_heap
+from rerank_eval.sorting import Pick, most_picks_by_bubbles, most_picks_by_heap, sort_by_bubbles, sort_by_heap
 
 _ANSWER_TOKENS = 64
 _SORTS = {"heap": sort_by_heap, "bubble": sort_by_bubbles}
+_MOST_PICKS = {"heap": most_picks_by_heap, "bubble": most_picks_by_bubbles}
 
 
 class Setwise(ChatReranker):
@@ -48,6 +49,10 @@ class Setwise(ChatReranker):
     def judge(self, interview: Interview, num_documents: int) -> list[float]:
         """Return n for the best document, n - 1 for the next, … 1."""
         return values_of_order(_SORTS[self._sort](num_documents, self.pick_by(interview), self._group, self._top))
+
+    def most_questions(self, num_documents: int) -> int:
+        """Return how many questions it asks at most about so many documents, but for those asked again for want of a usable answer."""
+        return _MOST_PICKS[self._sort](num_documents, self._group, self._top)
 
     def pick_by(self, interview: Interview) -> Pick:
         """Return what names the best of a few candidates; the first, where the model is of no help."""

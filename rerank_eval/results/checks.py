@@ -82,6 +82,7 @@ def _claims_of_system(system: SystemResult, measures: tuple[str, ...]) -> Iterat
     yield f"{where}: config is no mapping", isinstance(system.config, dict)
     yield f"{where}: load_seconds is no number", system.load_seconds is None or is_number(system.load_seconds)
     yield f"{where}: saw_judgments is no boolean", isinstance(system.saw_judgments, bool)
+    yield f"{where}: asks_provider is no boolean", isinstance(system.asks_provider, bool)
     depths = [depth.depth for depth in system.depths]
     yield f"{where}: a depth is no integer", all(map(_is_integer, depths))
     yield f"{where}: its depths do not rise from 0", depths[:1] == [0] and sorted(set(depths)) == depths

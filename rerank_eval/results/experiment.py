@@ -30,7 +30,8 @@ class ScoreRow(NamedTuple):
 class SystemResult:
     """A reranker over the first stage, at every depth.
 
-    `saw_judgments` marks one that was shown them, as the oracle is: a bound, not a choice.
+    `saw_judgments` marks one that was shown them, as the oracle is: a bound, not a choice. `asks_provider` marks one whose answers
+    may cost something.
     """
 
     name: str
@@ -41,6 +42,7 @@ class SystemResult:
     reused_answers: int
     depths: Sequence[DepthResult]
     saw_judgments: bool = False
+    asks_provider: bool = False
 
     @property
     def has_no_value(self) -> bool:

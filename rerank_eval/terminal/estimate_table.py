@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rerank_eval.calls.token_estimate import ESTIMATE_ACCURACY
-from rerank_eval.dry_run import Estimate, ends_at, known_usd
+from rerank_eval.dry_run import Estimate, ends_at, known_usd, most_usd
 from rerank_eval.terminal.console import new_table, print_line
 
 
@@ -25,8 +25,7 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
         table.add_column(heading, justify="right")
     for found in estimates:
         counts = (found.kept, found.input_tokens, found.output_tokens)
-        bound = "at least " if found.is_least else "at most " if found.is_most else ""
-        cells = [f"{bound}{found.calls:,}", *map(_count, counts), _usd(found.usd)]
+        cells = [_calls(found), *map(_count, counts), _usd(found.usd)]
         table.add_row(escape(found.system), str(found.depth), *cells)
     console.print(table)
     for name, factor in {
@@ -49,13 +48,26 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             f"{found.system}: {found.cut_documents:,} of {found.documents:,} documents (each counted with each query, depth {found.depth}) "
             "would be shown cut: its settings, such as max_characters, limit what is shown of one"
         )
-    say(f"dry run: nothing was sent; a run costs {_total(estimates)}")
-    end = None if budget_usd is None else ends_at(estimates, budget_usd)
-    if budget_usd is not None and end is not None:
+    if any(not found.calls and not found.kept and not found.is_least for found in estimates):
+        say("What a row above asks is not asked again.")
+    drawn = list(dict.fromkeys(found.system for found in estimates if found.is_drawn))
+    most = most_usd(estimates)
+    if drawn:
         say(
-            f"budget.usd={budget_usd:g} is less, and spent in the order of the rows: the run would end during {end.system}, depth {end.depth}, "
-            "with its answers kept"
+            f"How many questions there are depends on the answers, and these were drawn: {', '.join(drawn)}. A question that gets no usable "
+            f"answer is asked once more, which is not counted. With as many questions as there can be, a run costs about {_usd(most)} USD."
         )
+    say(f"dry run: nothing was sent; a run costs {_total(estimates)}")
+    if budget_usd is None:
+        return
+    end = ends_at(estimates, budget_usd)
+    if end is not None:
+        say(
+            f"budget.usd={budget_usd:g} is less, and spent in the order of the rows: the run {'may' if drawn else 'would'} end during "
+            f"{end.system}, depth {end.depth}, with its answers kept"
+        )
+    elif drawn and (most is None or most > budget_usd):
+        say(f"budget.usd={budget_usd:g} may not be enough: the run ends when it is reached, with its answers kept")
 
 
 def _total(estimates: Sequence[Estimate]) -> str:
@@ -70,6 +82,16 @@ def _total(estimates: Sequence[Estimate]) -> str:
     if any(found.usd is None and not found.fault for found in estimates):
         how += "; a price is not known: prices=FILE, a list of your own, adds it, of 0 for a server of your own"
     return f"{total}: {how}"
+
+
+def _calls(found: Estimate) -> str:
+    if found.is_least:
+        return f"at least {found.calls:,}"
+    if found.is_drawn and found.most_calls is None:
+        return f"about {found.calls:,}"
+    if found.is_drawn and found.most_calls != found.calls:
+        return f"about {found.calls:,} (at most {found.most_calls:,})"
+    return f"{'at most ' if found.is_drawn or found.is_most else ''}{found.calls:,}"
 
 
 def _count(value: int | None) -> str:

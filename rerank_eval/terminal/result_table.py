@@ -31,14 +31,14 @@ def print_result(result: ExperimentResult, console: Console) -> None:
     console.print(make_table(rows, dim=_CEILING))
     for line in [*_cost_lines(result), *_reliability_lines(result)]:
         print_line(console, line)
-    last = "(ceiling): the candidates in the order of their judgments."
+    last = "(ceiling): the candidates in the order of their judgments." if result.ceiling else ""
     if not _is_judged(result):
         last = "Kept@k and RBO: how much of the first stage's ranking is left, 1 is all; they say nothing of quality."
     for line in _stability_lines(result):
         print_line(console, line)
     print_line(
         console,
-        f"Latency: reranker alone, one query at a time on this machine{_note_recorded(result)}; at depth 0 the first stage. {last}",
+        f"Latency: reranker alone, one query at a time on this machine{_note_recorded(result)}; at depth 0 the first stage. {last}".rstrip(),
         style="dim",
     )
 
@@ -83,7 +83,7 @@ def _cost_lines(result: ExperimentResult) -> Iterator[str]:
     """Yield one line with the cost of every system that asked a provider, where one did."""
     shown, costs = [], []
     for system in result.systems:
-        asked = [depth for depth in system.depths if (depth.usage or {}).get("calls")]
+        asked = [depth for depth in system.depths if system.asks_provider and (depth.usage or {}).get("calls")]
         if asked:
             costs += [(depth.usage or {}).get("usd") for depth in asked]
             shown.append(f"{system.name} {', '.join(f'{_show_usd_per_1000(d)} at depth {d.depth}' for d in asked)}")

@@ -1,6 +1,10 @@
 """What is lost where: the parts add up, and unknown stays unknown."""
 
+import io
+from collections.abc import Sequence
+
 import pytest
+from rich.console import Console
 
 from rerank_eval import Settings, evaluate
 from rerank_eval.candidates import rerank
@@ -11,6 +15,7 @@ from rerank_eval.measures import score_run
 from rerank_eval.protocols import SilentProgress
 from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.settings import LatencySettings
+from rerank_eval.terminal.result_table import print_result
 from rerank_eval.types import Ranking, Scores
 from tests.fakes import FixedRetriever, Hashed, make_dataset
 
@@ -105,3 +110,16 @@ def test_the_ceiling_is_the_mean_of_what_is_reachable() -> None:
         == score_run({query: best}, {query: grades}, ["nDCG@10"])["nDCG@10"][query]
     )
     assert bounds.ceiling()[5]["nDCG@10"] >= bounds.ceiling()[2]["nDCG@10"]
+
+
+@pytest.mark.parametrize("measures", [("Judged@2",), ("nDCG@10", "Judged@2")])
+def test_how_much_is_judged_has_no_ceiling_and_no_losses(measures: Sequence[str]) -> None:
+    """Guards a ceiling that was exceeded: judged documents that are not relevant rank no higher than those without a judgment."""
+    settings = Settings(depths=(5,), measures=measures, latency=LatencySettings(queries=0))
+    result = evaluate(DATASET, FixedRetriever(), [Hashed()], settings)
+    with_ceiling = [name for name in measures if name == "nDCG@10"]
+    assert [name for name, mean in result.ceiling.get(5, {}).items() if mean is not None] == with_ceiling
+    assert list(result.systems[0].depths[1].losses) == with_ceiling
+    assert result.systems[0].depths[1].measures["Judged@2"].mean is not None
+    print_result(result, Console(file=(shown := io.StringIO()), width=200))
+    assert ("(ceiling)" in shown.getvalue()) is bool(with_ceiling)

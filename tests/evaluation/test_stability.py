@@ -73,6 +73,11 @@ def run(settings: Settings, *rerankers: Reranker) -> ExperimentResult:
     return evaluate(make_dataset(), FixedRetriever(), rerankers, settings)
 
 
+def test_what_asks_no_provider_costs_nothing_to_ask_again() -> None:
+    found = run(settings_for(shuffles=1, repeats=1), KeepsOrder()).systems[0].depths[-1].stability
+    assert {kind: spread.usd for kind, spread in found.items()} == {"shuffles": 0.0, "repeats": 0.0}
+
+
 def found(result: ExperimentResult, kind: str) -> Stability:
     assert result.systems[0].depths[1].stability == {}
     return result.systems[0].depths[-1].stability[kind]

@@ -163,6 +163,15 @@ def test_a_single_query_is_written_without_an_interval() -> None:
     assert json.loads(format_json(outcome))["rows"][0]["minimum_detectable_effect"] is None
 
 
+def test_a_p_that_is_only_bounded_is_written_as_a_bound() -> None:
+    judgement = Judgement(Verdict.IMPROVED, Difference(0.1, 0.05, 0.15, 0.0067, 40, 2, 1, 0.05, is_p_at_most=True))
+    outcome = comparison([QualityRow(Cell("one", 5, "RR"), 0.5, 0.6, judgement)])
+    for shown in (format_junit(outcome), format_markdown(outcome), printed(outcome)):
+        assert "≤0.0067" in shown
+    (written,) = json.loads(format_json(outcome))["rows"]
+    assert (written["p"], written["is_p_at_most"]) == (0.0067, True)
+
+
 def test_the_same_comparison_gives_the_same_bytes() -> None:
     again = comparison([row("one", verdict) for verdict in Verdict if verdict is not Verdict.SLOWER])
     for write in (format_junit, format_markdown, format_json):

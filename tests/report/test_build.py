@@ -15,7 +15,8 @@ from rerank_eval.report.pdf import render_pdf
 from rerank_eval.report.reading_tables import list_reading_tables, make_matrix
 from rerank_eval.results.reading import read_recorded
 from rerank_eval.results.recorded import Cell, RecordedResult
-from rerank_eval.statistics import holm_where_different, paired_p_values
+from rerank_eval.significance import family_p_values
+from rerank_eval.statistics import has_difference
 from tests.fakes import Broken, Hashed, make_dataset
 from tests.report.results import NUM_QUERIES, make_result
 
@@ -61,9 +62,9 @@ def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_compari
                 after = result.scores[Cell(series.system, point.depth, name)]
                 before = result.scores[Cell(series.system, 0, name)]
                 compared.append((after, before))
-                adjusted.append(difference.p)
+                adjusted.append((difference.p, difference.is_p_at_most))
                 if name in point.to_best:
-                    adjusted.append(point.to_best[name].p)
+                    adjusted.append((point.to_best[name].p, point.to_best[name].is_p_at_most))
                     best = max(
                         (
                             result.scores[Cell(s.system, p.depth, name)]
@@ -75,12 +76,10 @@ def test_differences_are_those_of_result_json_and_p_is_adjusted_over_all_compari
                     )
                     compared.append((after, best))
     distinct = [pair for number, pair in enumerate(compared) if pair not in compared[:number]]
-    columns = [np.array([[after[q] - before[q]] for q in sorted(after)]) for after, before in distinct]
-    differs = [bool(column.any()) for column in columns]
-    assert sum(differs) == report.num_comparisons
-    raw = [paired_p_values(column, 13, report.num_comparisons)[0] for column in columns]
-    family = holm_where_different(raw, differs)
-    assert adjusted == pytest.approx([family[distinct.index(pair)] for pair in compared], abs=1e-12)
+    stack = np.array([[after[q] - before[q] for q in sorted(after)] for after, before in distinct]).T
+    assert sum(map(has_difference, stack.T)) == report.num_comparisons
+    (family,) = family_p_values([stack], 13)
+    assert adjusted == [family[distinct.index(pair)] for pair in compared]
 
 
 def test_the_oracle_is_a_bound_and_never_the_choice(result: RecordedResult) -> None:

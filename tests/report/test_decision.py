@@ -179,6 +179,17 @@ def test_bounds_are_no_choice() -> None:
     assert [series.label for series, _ in find_choices(found.series, {1}, 84).points] == ["s0"]
 
 
+def test_a_reranker_that_changes_nothing_is_not_listed_among_those_of_no_use() -> None:
+    """Guards an answer that ended in "not better than the first stage at any depth: none", which reads as "there is no such reranker"."""
+    weak = point(10, 0.5, 5.0, difference(-0.1, 0.05))
+    weak = replace(weak, to_first_stage={M: Difference(0.001, -0.1, 0.1, 0.9, 2, 80, 2, 0.1)})
+    same = replace(weak, to_first_stage={M: Difference(0.0, 0.0, 0.0, 1.0, 0, 84, 0, 0.0)})
+    found = dataset([point(10, 0.7, 20.0)], [weak], [same])
+    assert answer(found, M, choices(found)).endswith("at any depth: s1.")
+    found = dataset([point(10, 0.7, 20.0)], [same])
+    assert "Not better" not in answer(found, M, choices(found))
+
+
 def test_a_handful_of_queries_has_no_answer() -> None:
     assert "too few queries to say" in answer(replace(CHOICE, num_queries=5), M, choices(CHOICE))
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from rerank_eval.paired import Difference
-from rerank_eval.report.cells import show, show_difference, show_estimate, show_latency, show_p, show_signed
-from rerank_eval.report.formats import format_score
+from rerank_eval.report.cells import show, show_difference, show_estimate, show_latency, show_signed
+from rerank_eval.report.formats import format_p, format_score
 from rerank_eval.report.model import Estimate, Milliseconds, Report
 from rerank_eval.report.reading_tables import list_reading_tables, make_reading_tables
 from rerank_eval.report.short_labels import shorten_labels
@@ -251,7 +251,13 @@ def test_cells_say_what_is_unknown() -> None:
 
 @pytest.mark.parametrize(("p", "shown"), [(0.00009, "<0.0001"), (0.0004, "0.0004"), (1.0, "1.0000")])
 def test_a_small_p_is_never_zero(p: float, shown: str) -> None:
-    assert show_p(Difference(0.1, 0.0, 0.2, p, 1, 1, 1, None)) == shown
+    assert format_p(Difference(0.1, 0.0, 0.2, p, 1, 1, 1, None), 4) == shown
+
+
+def test_a_p_that_is_only_bounded_is_written_as_a_bound() -> None:
+    bounded = Difference(0.1, 0.0, 0.2, 0.0067, 3, 0, 0, None, is_p_at_most=True)
+    assert (format_p(bounded), format_p(bounded, 4), format_p(None)) == ("≤0.007", "≤0.0067", "n/a")
+    assert format_p(bounded._replace(p=0.0004)) == "<0.001"
 
 
 def test_hostile_texts_pass_through_every_table_and_format() -> None:

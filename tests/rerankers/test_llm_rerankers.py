@@ -60,18 +60,19 @@ def test_fallbacks_refusals_repairs_and_cost_are_in_the_result(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "within"),
+    ("kind", "settings", "within", "most"),
     [
-        (Listwise, {"window": 4, "stride": 2}, 0),
-        (Listwise, {"window": None}, 0),
-        (Pointwise, {"documents_per_call": 4}, 0),
-        (Setwise, {"sort": "bubble", "top": 1}, 0),
-        (Setwise, {"sort": "heap", "top": 3}, 0.2),
-        (Pairwise, {"sort": "heap", "top": 3}, 0.2),
+        (Listwise, {"window": 4, "stride": 2}, 0, None),
+        (Listwise, {"window": None}, 0, None),
+        (Pointwise, {"documents_per_call": 4}, 0, None),
+        (Setwise, {"sort": "bubble", "top": 1}, 0, 3),
+        (Setwise, {"sort": "heap", "top": 3}, 0.2, 8),
+        (Pairwise, {"sort": "heap", "top": 3}, 0.2, 48),
+        (Pairwise, {"sort": "bubble", "top": 2}, 0.5, 30),
     ],
 )
 def test_a_dry_run_foresees_the_calls_exactly_where_they_do_not_depend_on_answers_and_nearly_for_a_heap(
-    kind: Any, settings: dict[str, Any], within: float, tmp_path: Path
+    kind: Any, settings: dict[str, Any], within: float, most: int | None, tmp_path: Path
 ) -> None:
     dataset, whole = make_dataset(), settings_for(tmp_path, 9)
     with FaultServer(answer=claude_answer) as server:
@@ -82,6 +83,9 @@ def test_a_dry_run_foresees_the_calls_exactly_where_they_do_not_depend_on_answer
     assert found.usd is not None
     assert not found.is_least
     assert found.calls == pytest.approx(len(server.asked), rel=within)
+    assert (found.is_drawn, found.most_calls) == (most is not None, most and most * len(dataset.queries))
+    assert found.calls <= (found.most_calls or found.calls)
+    assert len(server.asked) <= (found.most_calls or found.calls)
     assert max(len(read_prompt(asked.body).documents) for asked in server.asked) <= 9
 
 

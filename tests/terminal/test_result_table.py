@@ -77,8 +77,11 @@ def test_warnings_and_the_first_failures_are_shown() -> None:
 
 
 def test_what_answers_of_providers_cost_is_one_line_and_unknown_is_not_0() -> None:
-    def asked(depth: int, usd: float | None, calls: int = 5) -> DepthResult:
-        return DepthResult(depth, {"nDCG@10": measure(0.6, 0.1)}, None, usage={"calls": calls, "usd": usd})
+    def asked(depth: int, usd: float | None) -> DepthResult:
+        return DepthResult(depth, {"nDCG@10": measure(0.6, 0.1)}, None, usage={"calls": 5, "usd": usd})
+
+    def paid(name: str, *depths: DepthResult) -> SystemResult:
+        return SystemResult(name, {}, None, None, None, 0, [FIRST, *depths], asks_provider=True)
 
     def cost_of(*systems: SystemResult) -> list[str]:
         return [
@@ -87,9 +90,9 @@ def test_what_answers_of_providers_cost_is_one_line_and_unknown_is_not_0() -> No
             if "USD" in line
         ]
 
-    known = SystemResult("api[x]", {}, None, None, None, 0, [FIRST, asked(10, 0.01), asked(20, 0.025)])
-    local = SystemResult("mine", {}, None, None, None, 0, [FIRST, asked(10, None, calls=0)])
-    unknown = SystemResult("b", {}, None, None, None, 0, [FIRST, asked(20, None)])
+    known = paid("api[x]", asked(10, 0.01), asked(20, 0.025))
+    local = replace(paid("mine", asked(10, 0.0)), asks_provider=False)
+    unknown = paid("b", asked(20, None))
     text = "USD per 1,000 queries: api[x] 2.000 at depth 10, 5.000 at depth 20"
     together = "All these answers together, those kept before included:"
     assert cost_of(known, local) == [f"{text}. {together} 0.0300 USD"]
