@@ -199,7 +199,9 @@ def test_a_number_of_calls_that_was_drawn_is_no_bound_and_neither_is_its_cost() 
     )
     assert "With as many questions as there can be, a run costs about 5.00 USD." in text
     assert "budget.usd=4 may not be enough: the run ends when it is reached" in text
-    assert "budget.usd=2 is less: the run may end" in shown([drawn, fixed], budget_usd=2.0)
+    assert "budget.usd=2 is less, and spent in the order of the rows: the run may end during f" in shown(
+        [drawn, fixed], budget_usd=2.0
+    )
     assert "budget" not in shown([drawn, fixed], budget_usd=6.0)
     nested = drawn._replace(most_calls=None)
     assert "about 2,100 0" in shown([nested], budget_usd=6.0)

@@ -6,18 +6,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from rerank_eval.calls.kept_answers import encode_batch
+from rerank_eval.calls.kept_answers import AnswerKeeper, encode_batch
 from rerank_eval.calls.retry import NotAcceptedError, TryAgainError, read_reply
-from rerank_eval.calls.types import (
-    AnswerKeeper,
-    AttemptFailedError,
-    Batches,
-    BatchState,
-    Body,
-    Endpoint,
-    Outcome,
-    Reply,
-)
+from rerank_eval.calls.types import AttemptFailedError, Batches, BatchState, Body, Endpoint, Outcome, Reply
 from rerank_eval.clock import Clock
 from rerank_eval.errors import ConfigError, ProviderBusyError, RefusedError, RunStoppingError
 

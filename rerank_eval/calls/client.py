@@ -12,13 +12,12 @@ from rerank_eval.calls.attempts import Question, Sent, maybe_billed
 from rerank_eval.calls.batches import BatchDesks, UnnamedBatchError, check_has_store
 from rerank_eval.calls.budget import Budget
 from rerank_eval.calls.estimates import Estimates
-from rerank_eval.calls.kept_answers import Check, read_answer, read_batch
+from rerank_eval.calls.kept_answers import AnswerKeeper, Check, read_answer, read_batch
 from rerank_eval.calls.pace import Pace
 from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.retry import NotAcceptedError, RetryNotes, TryAgainError, read_reply, retrying
 from rerank_eval.calls.types import (
     Answer,
-    AnswerKeeper,
     Attempt,
     AttemptFailedError,
     Body,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rerank_eval.calls.estimates import Estimates
-from rerank_eval.calls.kept_answers import read_answer, read_batch
+from rerank_eval.calls.kept_answers import KeptAnswers, read_answer, read_batch
 from rerank_eval.calls.prices import Prices
-from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, KeptAnswers, call_key
+from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Endpoint, call_key
 from rerank_eval.clock import Clock
 from rerank_eval.errors import RerankerError
 from rerank_eval.types import NO_USAGE, Usage

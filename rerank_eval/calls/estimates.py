@@ -4,8 +4,8 @@ import threading
 from dataclasses import replace
 from typing import NamedTuple
 
-from rerank_eval.calls.kept_answers import read_answer
-from rerank_eval.calls.types import Answer, Endpoint, KeptAnswers
+from rerank_eval.calls.kept_answers import KeptAnswers, read_answer
+from rerank_eval.calls.types import Answer, Endpoint
 from rerank_eval.types import Usage
 
 _COMPARED = 200

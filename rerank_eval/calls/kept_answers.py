@@ -3,12 +3,40 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from rerank_eval.calls.types import Answer, Endpoint
 from rerank_eval.errors import RerankerError
 
 Check = Callable[[Any], object]
+
+
+class KeptAnswers(Protocol):
+    """Where answers from earlier calls are; may be called from several threads."""
+
+    def get_call(self, key: str) -> str | None:
+        """Return the encoded answer, or None."""
+        ...
+
+    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
+        """Return up to `count` encoded answers of a model."""
+        ...
+
+
+class AnswerKeeper(KeptAnswers, Protocol):
+    """Where answers are kept at once and for good, and in what batch a question is out."""
+
+    def put_call(self, key: str, provider: str, model: str, answer: str) -> None:
+        """Keep an encoded answer; it is on the disk when this returns."""
+        ...
+
+    def put_calls(self, provider: str, model: str, answers: Mapping[str, str]) -> None:
+        """Keep several by their keys, all or none."""
+        ...
+
+    def drop_calls(self, keys: Iterable[str]) -> None:
+        """Keep some no longer."""
+        ...
 
 
 def read_answer(endpoint: Endpoint, kept: str | None, check: Check = lambda _: None) -> Answer | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -263,34 +263,6 @@ class Calls(Protocol):
 
     def stop(self) -> None:
         """End all waits: nothing more is sent, what is in flight is still received and kept."""
-        ...
-
-
-class KeptAnswers(Protocol):
-    """Where answers from earlier calls are; may be called from several threads."""
-
-    def get_call(self, key: str) -> str | None:
-        """Return the encoded answer, or None."""
-        ...
-
-    def sample_calls(self, provider: str, model: str, count: int) -> list[str]:
-        """Return up to `count` encoded answers of a model."""
-        ...
-
-
-class AnswerKeeper(KeptAnswers, Protocol):
-    """Where answers are kept at once and for good, and in what batch a question is out."""
-
-    def put_call(self, key: str, provider: str, model: str, answer: str) -> None:
-        """Keep an encoded answer; it is on the disk when this returns."""
-        ...
-
-    def put_calls(self, provider: str, model: str, answers: Mapping[str, str]) -> None:
-        """Keep several by their keys, all or none."""
-        ...
-
-    def drop_calls(self, keys: Iterable[str]) -> None:
-        """Keep some no longer."""
         ...
 
 
