@@ -35,7 +35,7 @@ def format_baseline(result: RecordedResult) -> str:
             for system in result.systems
         ],
         "ceiling": [{"depth": depth, "measures": dict(means)} for depth, means in result.ceiling.items()],
-        "settings": {name: value for name, value in result.settings.items() if name != "store_path"},
+        "settings": {name: value for name, value in result.settings.items() if not name.endswith("_path")},
         "warnings": [],
         "failures": [],
         "provenance": {name: result.provenance.get(name) for name in _PROVENANCE},

@@ -34,7 +34,9 @@ def test_a_baseline_says_what_its_result_says(tmp_path: Path) -> None:
 
 
 def test_it_has_no_texts_no_command_and_no_path(tmp_path: Path) -> None:
-    result = small_result(tmp_path, store_path=tmp_path / "secret-place" / "store.sqlite")
+    paths = {"store_path": tmp_path / "secret-place" / "store.sqlite", "prices_path": tmp_path / "prices.yaml"}
+    (tmp_path / "prices.yaml").write_text("[]")
+    result = small_result(tmp_path, **paths)
     text = format_baseline(result)
     assert "secret-place" not in text
     assert str(tmp_path) not in text
