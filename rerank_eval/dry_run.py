@@ -49,6 +49,17 @@ class Estimate(NamedTuple):
     """How many of these would not be shown whole."""
 
 
+class _Shown(NamedTuple):
+    """Documents of the queries for which the reranker tells, how many of them it cut, and how many questions there can be.
+
+    The last is about the queries that are not answered by what is kept; 0 where the system does not say.
+    """
+
+    documents: int
+    cut_documents: int
+    most_questions: int
+
+
 def estimate_calls(
     dataset: Dataset,
     retriever: Retriever,
@@ -74,14 +85,16 @@ def estimate_calls(
     store = Store(settings.store_path, settings.store_timeout_s) if is_there and settings.store_path else None
     seen: set[str] = set()
     try:
+        calls = {system.name: DryCalls(store, prices, seen=seen) for system in systems if system.asks_provider}
+        asking = [system.asking(calls[system.name]) for system in systems if system.asks_provider]
+        # in the order of `passes.run_passes`, in which a budget is spent
         estimates = [
-            estimate
-            for system in systems
-            if system.asks_provider
-            for estimate in _estimate_system(evaluation, system, DryCalls(store, prices, seen=seen), progress)
+            row for system in asking for row in _estimate_depths(evaluation, system, calls[system.name], progress)
         ]
         if answerer is not None:
             estimates += _estimate_answers(evaluation, answerer, systems, DryCalls(store, prices))
+        for system in asking:
+            estimates += _estimate_further(evaluation, system, calls[system.name], progress)
         return estimates
     finally:
         if store is not None:
@@ -112,21 +125,27 @@ def most_usd(estimates: Sequence[Estimate]) -> float | None:
     return usd
 
 
-def _estimate_system(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
-    """Yield an estimate for each depth, and for each kind of further passes; what one has asked the next does not ask again."""
-    queries, depths = evaluation.dataset.queries, evaluation.settings.depths
-    for depth in asked_depths(system, depths):
-        cut, most = _ask_all(system.asking(calls), queries, evaluation.request, depth, calls, progress)
-        found = _take(calls, system.name, depth)._replace(documents=len(cut), cut_documents=sum(cut))
-        yield _mark_drawn(found, system, most)
-    planned = list(plan_again(evaluation, system.asking(calls), calls))
+def _estimate_depths(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
+    """Yield an estimate for each depth; what one has asked the next does not ask again."""
+    for depth in asked_depths(system, evaluation.settings.depths):
+        shown = _ask_all(system, evaluation.dataset.queries, evaluation.request, depth, calls, progress)
+        found = _take(calls, system.name, depth)._replace(documents=shown.documents, cut_documents=shown.cut_documents)
+        yield _mark_drawn(found, system, shown.most_questions)
+
+
+def _estimate_further(
+    evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress
+) -> Iterator[Estimate]:
+    """Yield an estimate for each kind of further passes."""
+    queries, depth = sampled_queries(evaluation), evaluation.settings.depths[-1]
+    planned = list(plan_again(evaluation, system, calls))
     for kind in dict.fromkeys(again.kind for again in planned):
         passes = [again for again in planned if again.kind == kind]
         most = sum(
-            _ask_all(again.system, sampled_queries(evaluation), again.make_request, depths[-1], calls, progress)[1]
+            _ask_all(again.system, queries, again.make_request, depth, calls, progress).most_questions
             for again in passes
         )
-        yield _mark_drawn(_take(calls, f"{system.name}, {len(passes)} {kind}", depths[-1]), system, most)
+        yield _mark_drawn(_take(calls, f"{system.name}, {len(passes)} {kind}", depth), system, most)
 
 
 def _estimate_answers(
@@ -155,12 +174,8 @@ def _ask_all(
     depth: int,
     calls: DryCalls,
     progress: Progress,
-) -> tuple[list[bool], int]:
-    """Return what there is to know besides the calls, over the queries for which the reranker tells.
-
-    Of each document whether it was cut; and how many questions there can be about the queries that are not answered by what is kept,
-    0 where the system does not say.
-    """
+) -> _Shown:
+    """Have the system ask about every query, and return what there is to know besides the calls."""
     cut: list[bool] = []
     most = 0
     progress.start(f"{system.name}: counting calls", len(queries))
@@ -178,7 +193,7 @@ def _ask_all(
         if calls.num_new > before and isinstance(system.reranker, AsksByAnswers):
             most += system.reranker.most_questions(len(request.documents))
         progress.advance()
-    return cut, most
+    return _Shown(len(cut), sum(cut), most)
 
 
 def _mark_drawn(found: Estimate, system: System, most: int) -> Estimate:

@@ -59,6 +59,8 @@ def family_p_values(stacks: Sequence[NDArray[np.float64]], seed: int) -> list[li
     flips = [SignFlips(stack, seed, resamples) for stack in stacks]
     ends = np.cumsum([stack.shape[1] for stack in stacks])[:-1]
 
+    can_extend = np.concatenate([np.full(own.num_columns, not own.is_exact) for own in flips])
+
     def adjust(randomised: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         return np.array(holm_where_different(np.maximum(np.concatenate([*randomised]), by_t).tolist(), is_different))
 
@@ -66,6 +68,7 @@ def family_p_values(stacks: Sequence[NDArray[np.float64]], seed: int) -> list[li
     while True:
         least, most = zip(*(own.bounds() for own in flips), strict=True)
         is_open &= (adjust(least) <= ALPHA) != (adjust(most) <= ALPHA)
+        is_open &= can_extend  # an exact p is known; it can be open for the others' sake only
         chosen = [np.flatnonzero(own) for own in np.split(is_open, ends)]
         work = sum(len(columns) * own.num_bytes for columns, own in zip(chosen, flips, strict=True))
         affordable = min(10 * resamples, _MOST_RESAMPLES, _MOST_LOOKUPS // max(work, 1))
@@ -108,6 +111,11 @@ class SignFlips:
             size = min(_BLOCK, int(self._resamples[0]) - start)
             kept = _enumerate_signs(start, size, num_queries) if self.is_exact else self._draw_signs(size)
             self._extreme += (np.abs(2 * (kept @ columns) - self._totals) >= self._at_least).sum(axis=0)
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns are tested."""
+        return len(self._totals)
 
     @property
     def num_bytes(self) -> int:

@@ -21,7 +21,7 @@ from rerank_eval.rerankers.listwise import Listwise
 from rerank_eval.rerankers.oracle import Oracle
 from rerank_eval.retrievers.bm25 import BM25
 from rerank_eval.runner import evaluate
-from rerank_eval.settings import LatencySettings, Settings
+from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 from rerank_eval.terminal.estimate_table import print_estimates
 from rerank_eval.types import Request, Scores
 from tests.conftest import RunMain
@@ -94,6 +94,15 @@ def test_what_two_systems_ask_is_asked_and_paid_once(tmp_path: Path) -> None:
     assert "What a row above asks is not asked again" in shown(found)
 
 
+def test_the_rows_are_in_the_order_in_which_a_run_spends(tmp_path: Path) -> None:
+    """Guards a budget that was said to end during another reranker than it does: further passes come after all others."""
+    settings = settings_for(tmp_path, depths=(6,), stability=StabilitySettings(shuffles=1))
+    url = "http://127.0.0.1:9"
+    rerankers = [HttpRerank(url, name, "p", name) for name in ("a", "b")]
+    found = estimate_calls(make_dataset(), FixedRetriever(), rerankers, settings)
+    assert [one.system for one in found] == ["a", "b", "a, 1 shuffles", "b, 1 shuffles"]
+
+
 def test_one_answer_of_a_pointwise_reranker_serves_all_depths(tmp_path: Path) -> None:
     (found,) = estimate(make("http://127.0.0.1:9/x"), settings_for(tmp_path))
     assert (found.depth, found.calls) == (6, 6)
@@ -154,7 +163,7 @@ def test_tokens_by_words_digits_and_signs(text: str, tokens: int) -> None:
 
 
 def test_the_manual_says_of_the_estimate_what_the_dry_run_says(tmp_path: Path) -> None:
-    manual = (CONF.parent / "docs" / "apis.md").read_text(encoding="utf-8")
+    manual = " ".join((CONF.parent / "docs" / "apis.md").read_text(encoding="utf-8").split())
     assert f"{ESTIMATE_ACCURACY}. `python benchmarks/token_estimate.py`" in manual
     assert f"{ESTIMATE_ACCURACY}." in shown(estimate(make("http://127.0.0.1:9"), settings_for(tmp_path)))
 

@@ -152,7 +152,7 @@ class ApiClient:
         def sleep(seconds: float) -> None:
             nonlocal waited_s
             waited_s = seconds
-            self._notes.tell(endpoint, attempts[-1].fault or "", seconds)
+            self._notes.tell(endpoint, attempts[-1], seconds)
             self._clock.wait(seconds, self._stopped)
 
         def attempt() -> Answer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_eval.calls.headers import read_retry_after
 from rerank_eval.calls.settings import CallSettings
-from rerank_eval.calls.types import Endpoint, Reply
+from rerank_eval.calls.types import Attempt, Endpoint, Reply
 from rerank_eval.errors import (
     MissingExtraError,
     ProviderBusyError,
@@ -30,8 +30,6 @@ _TRY_AGAIN = (408, 409, 429)
 _TOO_LONG_STATUS = 413
 _TOO_LONG = re.compile(r"prompt is too long|context[ _](length|limit|size|window)|maximum model length", re.IGNORECASE)
 """What Anthropic, OpenAI, vLLM and llama.cpp say with status 400 of a prompt that is longer than the model takes."""
-_MOST_NOTES = 5
-"""Some providers put an id into each error, which makes it a new one."""
 _DEEPEST = 100
 """Levels of lists and objects in a reply; a rerank answer has four, a chat's message about six."""
 
@@ -170,22 +168,24 @@ def retrying(
 
 
 class RetryNotes:
-    """Tells why nothing seems to happen: what failed and how long is waited, once for each fault of a provider. Thread-safe."""
+    """Tells why nothing seems to happen: what failed and how long is waited, once for each status of a provider. Thread-safe."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         """Take who is told."""
         self._note = note
         self._lock = threading.Lock()
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, int | None]] = set()
 
-    def tell(self, endpoint: Endpoint, fault: str, wait_s: float) -> None:
+    def tell(self, endpoint: Endpoint, failed: Attempt, wait_s: float) -> None:
         """Tell of a failed attempt that another will follow."""
         with self._lock:
-            is_new = (endpoint.provider, fault) not in self._told and len(self._told) < _MOST_NOTES
-            self._told.add((endpoint.provider, fault))
+            is_new = (endpoint.provider, failed.status) not in self._told
+            self._told.add((endpoint.provider, failed.status))
         if is_new:
             most = endpoint.settings.attempts
-            self._note(f"{endpoint.provider}: {fault}; tried again in {wait_s:.1f} s, a call up to {most} times in all")
+            self._note(
+                f"{endpoint.provider}: {failed.fault}; tried again in {wait_s:.1f} s, a call up to {most} times in all"
+            )
 
 
 def _last_error(state: "RetryCallState") -> TryAgainError:

@@ -58,9 +58,8 @@ class Answers:
         if scores is None or len(scores.values) <= depth:
             return scores
         truncated = None if scores.truncated is None else scores.truncated[:depth]
-        return Scores(
-            scores.values[:depth], scores.usage, truncated
-        )  # how long that took is known of the asked depth only
+        # how long that took is known of the asked depth only
+        return Scores(scores.values[:depth], scores.usage, truncated)
 
 
 def answer_queries(
@@ -70,7 +69,7 @@ def answer_queries(
     store: Store | None,
     progress: Progress,
     answers: Answers,
-    max_error_rate: float = 1.0,
+    max_error_rate: float,
 ) -> None:
     """Fill `answers` with scores or a failure for every query at every asked depth.
 

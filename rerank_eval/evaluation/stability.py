@@ -27,6 +27,8 @@ from rerank_eval.types import Query, Request, Run
 
 Kind = Literal["shuffles", "repeats"]
 _PARTS = 10
+_IS_DOWN = 0.5
+"""The share of failed queries of a further pass from which a provider counts as down; fewer only leave the pass with fewer queries."""
 
 
 class Again(NamedTuple):
@@ -92,11 +94,12 @@ def ask_again(
         StoreError, RunStoppingError: as `quality.answer_queries`.
     """
     queries = sampled_queries(evaluation)
+    limit = max(evaluation.settings.max_error_rate, _IS_DOWN)
     for system in systems:
         for again in plan_again(evaluation, system, calls):
             answers = Answers((evaluation.settings.depths[-1],))
             kept_in = store if again.kind == "shuffles" else None
-            answer_queries(again.system, queries, again.make_request, kept_in, progress, answers)
+            answer_queries(again.system, queries, again.make_request, kept_in, progress, answers, limit)
             found.append(Further(system.name, again.kind, again.number, answers))
 
 

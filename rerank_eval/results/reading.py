@@ -147,7 +147,7 @@ def _read_system(found: Mapping[str, Any]) -> SystemResult:
         known = _known_fields(DepthResult, row)
         known["judged_at_10"] = row["judged@10"]
         known["measures"] = _read_measures(row["measures"])
-        known["losses"] = {name: Loss(**value) for name, value in row.get("losses", {}).items()}
+        known["losses"] = {name: Loss(**_known_fields(Loss, value)) for name, value in row.get("losses", {}).items()}
         if known.get("reliability") is not None:
             known["reliability"] = Reliability(**_known_fields(Reliability, row["reliability"]))
         if known.get("answer") is not None:

@@ -29,7 +29,7 @@ def answered(
         return make_request(query, run[query.query_id], depth, dataset.corpus)
 
     answers = Answers(depths)
-    answer_queries(System(reranker.name, reranker), dataset.queries, request, store, Recorder(), answers)
+    answer_queries(System(reranker.name, reranker), dataset.queries, request, store, Recorder(), answers, 1.0)
     return answers
 
 
@@ -165,7 +165,7 @@ def test_after_a_wrong_batch_each_query_is_asked_alone(spoil: Callable[[list[Sco
 def test_a_query_without_candidates_is_answered_without_asking() -> None:
     reranker, answers = Hashed(), Answers((5,))
     query = Query("q000", "how")
-    answer_queries(System("x", reranker), [query], lambda query, _: Request(query, ()), None, Recorder(), answers)
+    answer_queries(System("x", reranker), [query], lambda query, _: Request(query, ()), None, Recorder(), answers, 1.0)
     assert reranker.asked == []
     assert answers.at(5, "q000") == Scores([])
 
@@ -232,7 +232,9 @@ def test_an_interrupt_with_several_in_flight_keeps_what_was_finished(tmp_path: P
     reranker, answers = InterruptedAt(stored), Answers((5,))
     with Store(tmp_path / "s.sqlite") as store:
         with pytest.raises(KeyboardInterrupt):
-            answer_queries(System("x", reranker), DATASET.queries, make_request_of, store, Announcing(stored), answers)
+            answer_queries(
+                System("x", reranker), DATASET.queries, make_request_of, store, Announcing(stored), answers, 1.0
+            )
         finished = {query_id for _, query_id in answers.scores}
         assert set(reranker.first[:10]) <= finished
         assert reranker.first[10] not in finished
@@ -240,7 +242,7 @@ def test_an_interrupt_with_several_in_flight_keeps_what_was_finished(tmp_path: P
         again.first = [""] * 11  # past its interrupt
         again.interrupted.set()
         found = Answers((5,))
-        answer_queries(System("x", again), DATASET.queries, make_request_of, store, Recorder(), found)
+        answer_queries(System("x", again), DATASET.queries, make_request_of, store, Recorder(), found, 1.0)
     assert {query_id for _, query_id in found.reused} == finished
     assert sorted(again.first[11:]) == sorted({query.query_id for query in DATASET.queries} - finished)
     assert found.scores == answered(Hashed()).scores
@@ -251,7 +253,7 @@ def test_an_interrupt_of_the_main_thread_keeps_what_was_counted(tmp_path: Path) 
     with Store(tmp_path / "s.sqlite") as store:
         with pytest.raises(KeyboardInterrupt):
             answer_queries(
-                System("x", Hashed("x", concurrency=4)), DATASET.queries, make_request_of, store, progress, answers
+                System("x", Hashed("x", concurrency=4)), DATASET.queries, make_request_of, store, progress, answers, 1.0
             )
         resumed = Hashed("x")
         found = answered(resumed, store=store)
