@@ -13,7 +13,15 @@ from rerank_eval.evaluation.stability import plan_again, sampled_queries
 from rerank_eval.evaluation.systems import System
 from rerank_eval.opening import asked_depths, open_evaluation
 from rerank_eval.parts import all_parts
-from rerank_eval.protocols import AsksByAnswers, Progress, Reranker, Retriever, SilentProgress
+from rerank_eval.protocols import (
+    AsksByAnswers,
+    AsksInTurn,
+    CallingReranker,
+    Progress,
+    Reranker,
+    Retriever,
+    SilentProgress,
+)
 from rerank_eval.settings import Settings
 from rerank_eval.store import Store
 from rerank_eval.types import Dataset, Query, Request
@@ -24,7 +32,7 @@ class Estimate(NamedTuple):
 
     Input tokens are estimated, output tokens and the cost are at most; None is unknown. `is_least`: the next questions depend on
     answers that cannot be imagined, so that there are more; `is_most`: they do, and some may be the same or kept already.
-    `is_drawn`: they do, and were drawn, so that the number is no bound; `most_calls` is one, where it is known, but for questions that
+    `is_in_turn`: stages ask about what others put first, so that some may be the same. `is_drawn`: they do, and were drawn, so that the number is no bound; `most_calls` is one, where it is known, but for questions that
     are asked again for want of a usable answer. `tokens_per_estimated` is what earlier answers of its models were billed for each
     estimated token; None without such.
     """
@@ -39,6 +47,7 @@ class Estimate(NamedTuple):
     is_least: bool = False
     is_most: bool = False
     is_drawn: bool = False
+    is_in_turn: bool = False
     most_calls: int | None = None
     tokens_per_estimated: float | None = None
     fault: str | None = None
@@ -127,10 +136,24 @@ def most_usd(estimates: Sequence[Estimate]) -> float | None:
 
 def _estimate_depths(evaluation: Evaluation, system: System, calls: DryCalls, progress: Progress) -> Iterator[Estimate]:
     """Yield an estimate for each depth; what one has asked the next does not ask again."""
+    in_turn = _asks_in_turn(system)
     for depth in asked_depths(system, evaluation.settings.depths):
+        if in_turn:  # the made-up answers of one stage have the next asked about the same documents at every depth
+            calls.forget()
         shown = _ask_all(system, evaluation.dataset.queries, evaluation.request, depth, calls, progress)
         found = _take(calls, system.name, depth)._replace(documents=shown.documents, cut_documents=shown.cut_documents)
+        found = found._replace(is_in_turn=in_turn)
         yield _mark_drawn(found, system, shown.most_questions)
+
+
+def _asks_in_turn(system: System) -> bool:
+    """Return whether a stage that asks a provider comes after another that does."""
+    return any(
+        isinstance(part, AsksInTurn)
+        and part.asks_in_turn
+        and sum(isinstance(inner, CallingReranker) for _, inner in all_parts(name, part)) > 1
+        for name, part in all_parts(system.name, system.reranker)
+    )
 
 
 def _estimate_further(

@@ -86,8 +86,12 @@ def _check_has_values(name: str) -> None:
 
 
 def has_best_order(name: str) -> bool:
-    """Return whether the order of the judgments makes a measure the largest; what counts judged documents (`Judged@10`) it does not."""
-    return str(_parse(name).NAME) != "Judged"
+    """Return whether the order of the judgments makes a measure the largest.
+
+    It does not where judged documents are counted (`Judged@10`), and need not where gains of one's own stand for the grades.
+    """
+    measure = _parse(name)
+    return str(measure.NAME) != "Judged" and "gains" not in measure.params
 
 
 def needed_depth(measures: Sequence[str]) -> int:

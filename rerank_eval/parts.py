@@ -24,7 +24,7 @@ def sees_dataset(stage: object) -> bool:
 
 def reads_judgments(stage: object) -> bool:
     """Return whether a stage, or any part of it, asks to be shown the judgments."""
-    return any(isinstance(part, ReadsJudgments) and part.reads_judgments for _, part in all_parts("", stage))
+    return any(isinstance(part, ReadsJudgments) and part.reads_judgments is True for _, part in all_parts("", stage))
 
 
 def show_dataset(stage: Stage, dataset: Dataset) -> Stage:

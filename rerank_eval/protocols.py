@@ -160,6 +160,13 @@ class ReadsJudgments(Protocol):
 
 
 @runtime_checkable
+class AsksInTurn(Protocol):
+    """A reranker made of others of which each is asked about what the one before put first."""
+
+    asks_in_turn: bool
+
+
+@runtime_checkable
 class HasParts(Protocol[Stage]):
     """A first stage made of first stages, or a reranker made of rerankers.
 

@@ -143,11 +143,11 @@ class SignFlips:
         return np.where(self._extreme > 0, low, 0.0), np.where(others > 0, high, 1.0)
 
     def extend(self, chosen: NDArray[np.int64], resamples: int) -> None:
-        """Draw for the chosen columns, which have had as many as each other, until they have this many resamples.
+        """Draw for the chosen columns, which have had as many as each other, until they have this many resamples; nothing where p is exact.
 
         The sums come from tables of all signs of eight queries: an eighth of the work of a product.
         """
-        if not len(chosen):
+        if self.is_exact or not len(chosen):
             return
         pad = np.zeros((8 * self.num_bytes, len(chosen)))
         pad[: len(self._columns)] = self._columns[:, chosen]

@@ -15,6 +15,7 @@ from rerank_eval.datasets.helpdesk import load_helpdesk
 from rerank_eval.dry_run import Estimate, estimate_calls
 from rerank_eval.errors import ConfigError
 from rerank_eval.protocols import Reranker
+from rerank_eval.rerankers.cascade import Cascade
 from rerank_eval.rerankers.fusion import Fusion
 from rerank_eval.rerankers.http_rerank import HttpRerank
 from rerank_eval.rerankers.listwise import Listwise
@@ -92,6 +93,20 @@ def test_what_two_systems_ask_is_asked_and_paid_once(tmp_path: Path) -> None:
     assert [(one.system, one.calls, one.kept) for one in found] == [("api", 6, 0), ("fused", 0, 0)]
     assert len(server.asked) == 6
     assert "What a row above asks is not asked again" in shown(found)
+
+
+def test_what_later_stages_ask_is_not_taken_for_the_same_at_every_depth(tmp_path: Path) -> None:
+    """Guards a cascade of two paid stages that was to cost a third of what it did, since made-up answers put the same documents first."""
+    settings = settings_for(tmp_path, depths=(4, 6))
+    with FaultServer() as server:
+        stages = {"cheap": make(server.url, "rerank-v4.0-fast"), "dear": make(server.url)}
+        found = estimate(Cascade(stages, [2]), settings)
+        evaluate(make_dataset(), FixedRetriever(), [Cascade(stages, [2])], settings)
+    assert [one.calls for one in found] == [12, 12]
+    assert 18 < len(server.asked) <= 24
+    text = shown(found)
+    assert "cascade 4 at most 12 0" in text
+    assert "cascade: what its later stages are asked depends on the earlier ones" in text
 
 
 def test_the_rows_are_in_the_order_in_which_a_run_spends(tmp_path: Path) -> None:
@@ -181,12 +196,10 @@ def test_the_table_says_what_is_unknown_and_whether_the_budget_is_enough() -> No
     assert "api[x] 100 1,200 30 45,000 0 2.50" in text
     assert "a run costs about 2.50 USD" in text
     assert "1.25 for each one estimated" in text
-    assert (
-        "budget.usd=1 is less, and spent in the order of the rows: the run would end during api[x], depth 100" in text
-    )
+    assert "budget.usd=1 is less, and spent in the order of the rows: the run may end during api[x], depth 100" in text
     cheap = known._replace(system="cheap", usd=0.9)
     both = shown([cheap, known._replace(depth=10, usd=0.0), known], budget_usd=1.0)
-    assert "would end during api[x], depth 100, with its answers kept" in both
+    assert "may end during api[x], depth 100, with its answers kept" in both
     assert "is less" not in shown([cheap, cheap._replace(usd=0.1)], budget_usd=1.0)
     unknown = shown([known, Estimate("b", 5, 3, 0, 100, None, None, is_least=True)], budget_usd=1.0)
     assert "b 5 at least 3 0 100 n/a n/a" in unknown

@@ -62,6 +62,10 @@ class DryCalls:
         """How many calls would be sent, of those since `take`."""
         return self._asked.usage.calls or 0
 
+    def forget(self) -> None:
+        """Count from now on what was asked before as new, since it may be another question."""
+        self._seen = set()
+
     def mark_partial(self, fault: str | None = None) -> None:
         """Note that not all questions are known, and the fault that is the cause."""
         before = self._asked

@@ -21,6 +21,9 @@ _LONG_RANDOM = re.compile(r"(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])(?=(?:[A-Za-z]*\
 """Cohere's and others have no mark; a hash, such as a revision's, has no capitals."""
 _SCHEME_AND_KEY = re.compile(r"\s*(api-?key|basic|bearer|key|token)\s+\S{8}", re.IGNORECASE)
 
+_INSIDE = re.compile(r"""['"]?([\w.-]+)['"]?\s*:\s*("[^"]*"|'[^']*'|[^,{}\[\]]+)""")
+"""A name and its value in a mapping as hydra reads one from an override."""
+
 
 def refuse_secrets(value: object, name: str = "") -> None:
     """Check a setting, and all settings inside it, by their names and by what their values look like.
@@ -50,6 +53,8 @@ def refuse_secret_overrides(words: list[str]) -> None:
     for word in words:
         name, _, value = word.partition("=")
         refuse_secrets(value.strip("'\""), name.lstrip("+"))
+        for inner, text in _INSIDE.findall(value) if "{" in value else ():
+            refuse_secrets(text.strip("'\" "), f"{name.lstrip('+')}.{inner}")
 
 
 def _is_secret(value: object, name: str) -> bool:

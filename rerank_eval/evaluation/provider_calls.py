@@ -111,7 +111,13 @@ def cost_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
 
 def total_usd(prices: Prices, answers: Iterable[Answers]) -> float | None:
     """Return what all answers of providers cost, one that serves several depths, stages or systems once; None if that is not known."""
-    calls = [call for found in answers for scores in found.scores.values() for call in scores.calls]
+    return distinct_usd(
+        prices, [call for found in answers for scores in found.scores.values() for call in scores.calls]
+    )
+
+
+def distinct_usd(prices: Prices, calls: Sequence[CallTiming]) -> float | None:
+    """Return what the calls cost, those of one answer once; None if that is not known, or there is none."""
     return cost_usd(prices, list({call.key or place: call for place, call in enumerate(calls)}.values()))
 
 

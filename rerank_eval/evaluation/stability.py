@@ -13,7 +13,7 @@ from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Calls, Endpoint
 from rerank_eval.candidates import rerank
 from rerank_eval.evaluation.evaluation import Evaluation
-from rerank_eval.evaluation.provider_calls import cost_usd
+from rerank_eval.evaluation.provider_calls import distinct_usd
 from rerank_eval.evaluation.quality import Answers, answer_queries
 from rerank_eval.evaluation.systems import System
 from rerank_eval.latency import sample_queries
@@ -168,7 +168,7 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         position_bias=[None if found is None else found.mean for found in bias],
         position_bias_low=[None if found is None else found.low for found in bias],
         position_bias_high=[None if found is None else found.high for found in bias],
-        usd=0.0 if prices is None else cost_usd(prices, asked),
+        usd=0.0 if prices is None else distinct_usd(prices, asked),
     )
 
 

@@ -21,12 +21,13 @@ def average_over_datasets(datasets: Sequence[DatasetReport], measures: Sequence[
     """Return the means over datasets of what every dataset has: each first stage, and each system over it; none for one dataset.
 
     Only what has the same name and settings on all of them is one first stage or one system. Parts of one collection are averaged
-    first, and count as one dataset. Of several runs of one system over one first stage the newest counts.
+    first, and count as one dataset. Of several runs of one system over one first stage the newest counts. A system that did not answer
+    every query somewhere is left out: its mean is over other queries than those beside it.
     """
     if len(datasets) < 2 or not all(dataset.is_judged for dataset in datasets):
         return []
     tables = [_find_points(dataset) for dataset in datasets]
-    common = [key for key in tables[0] if all(key in table for table in tables)]
+    common = [key for key in tables[0] if all(key in table and _is_whole(*table[key]) for table in tables)]
     has_several = _has_several_first_stages(common)
     rows = []
     for key in common:
@@ -55,6 +56,13 @@ def list_not_averaged(datasets: Sequence[DatasetReport]) -> list[NotAveraged]:
             series = next(table[key][0] for table in tables if key in table)
             left_out = (_label(series, key, has_several), f"only on {', '.join(having)}")
             depths.setdefault(left_out, []).append(key.depth)
+        for dataset, table in zip(datasets, tables, strict=True):
+            if key in table and not _is_whole(*table[key]):
+                series, point = table[key]
+                reason = (
+                    f"only {point.num_queries} of {series.first_stage.num_queries} queries of {dataset.name} answered"
+                )
+                depths.setdefault((_label(series, key, has_several), reason), []).append(key.depth)
     return [
         NotAveraged(label, f"{reason} at depth {', '.join(map(str, found))}" if found != [0] else reason)
         for (label, reason), found in depths.items()
@@ -79,12 +87,18 @@ def _average(values: Sequence[float], collections: Sequence[tuple[str, bool]]) -
 
 
 def cross_first_stages(series: Sequence[Series], measure: str) -> list[MatrixCell]:
-    """Return each system over each first stage at its best depth, the newest of several runs; none for one first stage."""
+    """Return each system over each first stage at its best depth, the newest of several runs; none for one first stage.
+
+    A depth at which not every query was answered is no best one: its mean is over other queries.
+    """
     if len({found.retriever_key for found in series}) < 2:
         return []
     cells = {}
     for found in series:
-        best = max(found.points, key=lambda point: (point.estimates[measure].mean, -point.depth))
+        whole = [point for point in found.points if _is_whole(found, point)]
+        if not whole:
+            continue
+        best = max(whole, key=lambda point: (point.estimates[measure].mean, -point.depth))
         cell = MatrixCell(found.retriever, found.reranker, best.depth, best.estimates[measure])
         cells[found.retriever_key, found.reranker_key] = cell
     return list(cells.values())
@@ -98,6 +112,10 @@ def _find_points(dataset: DatasetReport) -> _Points:
         for point in series.points:
             points[_Key(series.retriever_key, series.reranker_key, point.depth)] = series, point
     return points
+
+
+def _is_whole(series: Series, point: Point) -> bool:
+    return point.num_queries == series.first_stage.num_queries
 
 
 def _has_several_first_stages(keys: Iterable[_Key]) -> bool:

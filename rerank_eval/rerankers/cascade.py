@@ -18,6 +18,7 @@ class Cascade:
     """
 
     pointwise = False
+    asks_in_turn = True
 
     def __init__(self, stages: Mapping[str, Reranker], keep: Sequence[int], name: str = "cascade") -> None:
         """Take the stages, first to last, and how many candidates each but the last keeps.

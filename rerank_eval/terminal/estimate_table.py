@@ -43,6 +43,10 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
             "Answers from reranked documents: what will be first is not known. The tokens are those of documents from all over the candidates; "
             "a context that two systems share, or that an earlier run had, is not asked again."
         )
+    for name in dict.fromkeys(found.system for found in estimates if found.is_in_turn):
+        say(
+            f"{name}: what its later stages are asked depends on the earlier ones; it is counted at each depth, and some may be the same."
+        )
     for found in {found.system: found for found in estimates if found.cut_documents}.values():
         say(
             f"{found.system}: {found.cut_documents:,} of {found.documents:,} documents (each counted with each query, depth {found.depth}) "
@@ -63,7 +67,7 @@ def print_estimates(estimates: Sequence[Estimate], budget_usd: float | None, con
     end = ends_at(estimates, budget_usd)
     if end is not None:
         say(
-            f"budget.usd={budget_usd:g} is less, and spent in the order of the rows: the run {'may' if drawn else 'would'} end during "
+            f"budget.usd={budget_usd:g} is less, and spent in the order of the rows: the run may end during "
             f"{end.system}, depth {end.depth}, with its answers kept"
         )
     elif drawn and (most is None or most > budget_usd):
@@ -91,7 +95,7 @@ def _calls(found: Estimate) -> str:
         return f"about {found.calls:,}"
     if found.is_drawn and found.most_calls != found.calls:
         return f"about {found.calls:,} (at most {found.most_calls:,})"
-    return f"{'at most ' if found.is_drawn or found.is_most else ''}{found.calls:,}"
+    return f"{'at most ' if found.is_drawn or found.is_most or found.is_in_turn else ''}{found.calls:,}"
 
 
 def _count(value: int | None) -> str:

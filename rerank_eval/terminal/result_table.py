@@ -90,7 +90,7 @@ def _cost_lines(result: ExperimentResult) -> Iterator[str]:
     if shown:
         usd = None if None in costs else result.provenance.get("answers_usd")
         total = "n/a" if usd is None else f"{usd:.4f}"
-        yield f"USD per 1,000 queries: {'; '.join(shown)}. All these answers together, those kept before included: {total} USD"
+        yield f"USD per 1,000 queries: {'; '.join(shown)}. The answers of this table together, each once, those kept before included: {total} USD"
 
 
 def _show_usd_per_1000(depth: DepthResult) -> str:

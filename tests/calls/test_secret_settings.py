@@ -91,3 +91,13 @@ def test_the_configuration_is_looked_through_after_composition_too() -> None:
             ]
         )
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mapping", ["{{X-Api-Key: {0}}}", "{{a: 1, Authorization: 'Bearer {0}'}}", '{{x: {{"Cookie": {0}}}}}']
+)
+def test_a_secret_in_a_mapping_is_refused_before_a_sweep_writes_it_down(mapping: str) -> None:
+    with pytest.raises(ConfigError, match=r"headers\.[\w-]+ holds what looks like a key") as caught:
+        refuse_secret_overrides(["seed=1,2", f"rerankers.http_rerank.headers={mapping.format(SECRET)}"])
+    assert SECRET not in str(caught.value)
+    refuse_secret_overrides(["rerankers.http_rerank.headers={x-team: search}", "+rerankers.mine.also={top_n: 10}"])

@@ -112,7 +112,7 @@ def test_the_ceiling_is_the_mean_of_what_is_reachable() -> None:
     assert bounds.ceiling()[5]["nDCG@10"] >= bounds.ceiling()[2]["nDCG@10"]
 
 
-@pytest.mark.parametrize("measures", [("Judged@2",), ("nDCG@10", "Judged@2")])
+@pytest.mark.parametrize("measures", [("Judged@2",), ("nDCG@10", "Judged@2"), ("nDCG(gains={0:5,1:1})@10", "Judged@2")])
 def test_how_much_is_judged_has_no_ceiling_and_no_losses(measures: Sequence[str]) -> None:
     """Guards a ceiling that was exceeded: judged documents that are not relevant rank no higher than those without a judgment."""
     settings = Settings(depths=(5,), measures=measures, latency=LatencySettings(queries=0))

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ from rerank_eval.results.depth_results import Stability
 from rerank_eval.results.experiment import ExperimentResult
 from rerank_eval.results.reading import read_recorded
 from rerank_eval.results.writing import write_result
-from rerank_eval.runner import evaluate
+from rerank_eval.runner import EvaluationStoppedError, evaluate
 from rerank_eval.settings import LatencySettings, Settings, StabilitySettings
 from rerank_eval.terminal.result_table import print_result
 from rerank_eval.types import Request, Scores
 from tests.chat_server import completion, openai_answer, read_prompt
 from tests.fakes import FixedRetriever, Hashed, HashedList, make_dataset
-from tests.fault_server import FaultServer, relevance, with_scores
+from tests.fault_server import GOOD, Asked, Behaviour, FaultServer, relevance, with_scores
 
 DEPTH = 10
 
@@ -268,3 +269,21 @@ def test_the_report_has_a_table_of_it_and_none_where_it_was_not_asked_for(tmp_pa
     assert len(rows) == 2 * 4
     assert "Stability per system" not in (tmp_path / "report1" / "report.html").read_text()
     assert not (tmp_path / "report1" / "tables" / "stability-tiny.md").exists()
+
+
+def test_a_provider_that_dies_after_the_first_pass_ends_the_run_and_what_was_found_is_kept(tmp_path: Path) -> None:
+    """Guards hours of retries for further passes, and a run that said it was complete."""
+    first_pass = 2 * 6
+
+    def behave(asked: Asked) -> Behaviour:
+        return GOOD if asked.turn < first_pass else Behaviour(503, {})
+
+    with FaultServer(behave) as server:
+        api = HttpRerank(server.url, "m", "p", "api", pointwise=False, calls={"attempts": 1, "concurrency": 1})
+        with pytest.raises(
+            EvaluationStoppedError, match=r"api: 4 of 6 queries failed, more than max_error_rate=0\.5 allows"
+        ) as caught:
+            run(replace(settings_for(tmp_path, shuffles=1), max_error_rate=0.0), api)
+    result = caught.value.result
+    assert result.status == "incomplete"
+    assert result.systems[0].depths[-1].measures["nDCG@10"].num_queries == 6

@@ -136,3 +136,10 @@ def test_only_a_reranker_that_says_so_is_shown_the_judgments() -> None:
     oracle = System("oracle", Oracle())
     assert not oracle.saw_judgments
     assert oracle.on(dataset).saw_judgments
+
+
+def test_only_true_lets_a_reranker_see_the_judgments() -> None:
+    reranker = WithoutIdentity()
+    reranker.reads_judgments = "no"  # type: ignore[attr-defined] # a mistake of the user's
+    assert not System("plain", reranker).on(make_dataset()).saw_judgments
+    assert not reranker.seen[0].qrels

@@ -282,3 +282,24 @@ def test_short_names_keep_their_end_and_stay_apart() -> None:
     alike = shorten_names([f"{'x' * 60}{number}{'y' * 60}" for number in range(3)], 48)
     assert len(set(alike.values())) == 3
     assert all(len(name) <= 48 for name in [*short.values(), *alike.values()])
+
+
+def test_a_mean_over_fewer_queries_is_not_averaged_and_that_is_said(
+    measured: Mapping[tuple[str, int], RecordedResult],
+) -> None:
+    """Guards a mean over 17 of 30 queries that stood beside the first stage's over all, with the sign of the difference turned."""
+    partly = configured(measured["B", 1])
+    scores = {
+        cell: {query_id: value for query_id, value in values.items() if cell.depth != 5 or query_id != "q000"}
+        for cell, values in partly.scores.items()
+    }
+    depths = [
+        replace(depth, measures={name: replace(found, num_queries=14) for name, found in depth.measures.items()})
+        if depth.depth == 5
+        else depth
+        for depth in partly.systems[0].depths
+    ]
+    partly = replace(partly, scores=scores, systems=[replace(partly.systems[0], depths=depths)])
+    report = report_on(configured(measured["A", 1]), partly)
+    assert {row.depth for row in report.macro} == {0, 2}
+    assert reasons(report) == {"hashed": "only 14 of 15 queries of B answered at depth 5"}

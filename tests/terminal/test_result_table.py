@@ -94,7 +94,7 @@ def test_what_answers_of_providers_cost_is_one_line_and_unknown_is_not_0() -> No
     local = replace(paid("mine", asked(10, 0.0)), asks_provider=False)
     unknown = paid("b", asked(20, None))
     text = "USD per 1,000 queries: api[x] 2.000 at depth 10, 5.000 at depth 20"
-    together = "All these answers together, those kept before included:"
+    together = "The answers of this table together, each once, those kept before included:"
     assert cost_of(known, local) == [f"{text}. {together} 0.0300 USD"]
     assert cost_of(known, unknown) == [f"{text}; b n/a at depth 20. {together} n/a USD"]
     assert cost_of(local) == []
