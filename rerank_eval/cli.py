@@ -1,7 +1,6 @@
 """The command: composes the configuration, checks all of it, makes the parts, evaluates, writes, prints.
 
-With configuration the only importer of hydra and omegaconf. Exit codes: 0 done, 1 regression (compare), problem (check-data --strict) or
-other figure (verify), 2 wrong setting or input, 3 no result to trust, 130 interrupted.
+With configuration the only importer of hydra and omegaconf. `--help` and the README say what the exit codes mean.
 """
 
 import io
@@ -56,9 +55,8 @@ def main() -> NoReturn:
     code = 0
     try:
         if str(Path.cwd()) not in sys.path:
-            sys.path.append(
-                str(Path.cwd())
-            )  # so that the console script finds the user's own classes as `python -m` does
+            # so that the console script finds the user's own classes as `python -m` does
+            sys.path.append(str(Path.cwd()))
         if sys.argv[1] in COMMANDS:
             sys.exit(run_command(sys.argv[1], sys.argv[2:]))
         refuse_secret_overrides([word for word in sys.argv[1:] if not word.startswith("-")])

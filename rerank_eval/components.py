@@ -74,9 +74,8 @@ def _check_type(value: object, annotation: Any, where: str) -> None:
         raise ConfigError(_wrong_type(value, annotation, where)) from error
     kinds = get_args(annotation) or (annotation,)
     if isinstance(value, bool) and {int, float} & set(kinds) and not {bool, object, Any} & set(kinds):
-        raise ConfigError(
-            _wrong_type(value, annotation, where)
-        )  # to Python true is the integer 1, to the user it is a slip
+        # to Python true is the integer 1, to the user it is a slip
+        raise ConfigError(_wrong_type(value, annotation, where))
 
 
 def _wrong_type(value: object, annotation: Any, where: str) -> str:

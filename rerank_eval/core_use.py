@@ -36,9 +36,8 @@ def read_core_use(stat: Path = _STAT) -> CoreUse | None:
     passed = sum(map(sum, found))
     if len(found) < len(usable) or not passed:
         return None
-    idle = sum(
-        sum(ticks[3:5]) for ticks in found
-    )  # idle and iowait; what is stolen by other virtual machines counts as busy
+    # idle and iowait; what is stolen by other virtual machines counts as busy
+    idle = sum(sum(ticks[3:5]) for ticks in found)
     own = os.times()
     own_s = own.user + own.system + own.children_user + own.children_system
     return CoreUse(len(found), passed / per_second, (passed - idle) / per_second, own_s)

@@ -33,9 +33,8 @@ def ending_at_the_second_interrupt() -> Iterator[None]:
             is_first = False
             signal.default_int_handler(number, frame)
         words = _LAST_WORDS + (_SHOW_CURSOR if sys.stderr.isatty() else "")
-        os.write(
-            sys.__stderr__.fileno() if sys.__stderr__ else 2, words.encode()
-        )  # a stream may be locked by what is interrupted
+        # a stream may be locked by what is interrupted
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, words.encode())
         os._exit(130)
 
     signal.signal(signal.SIGINT, interrupt)

@@ -126,6 +126,7 @@ class AsksByAnswers(Protocol):
 
     def most_questions(self, num_documents: int) -> int:
         """Return how many questions about so many documents there can be."""
+        ...
 
 
 @runtime_checkable

@@ -99,9 +99,8 @@ def _parse_scored(line: str) -> tuple[str, str, float]:
         raise ValueError(f"{len(columns)} columns where a run has 6")
     query_id, _, doc_id, _, text, _ = columns
     try:
-        score = float(
-            text if _PLAIN.fullmatch(text) else "?"
-        )  # float() would read 1_0, other scripts' digits, blanks around
+        # float() would read 1_0, other scripts' digits, blanks around
+        score = float(text if _PLAIN.fullmatch(text) else "?")
     except ValueError:
         raise ValueError("the score must be a number") from None
     if not math.isfinite(score):

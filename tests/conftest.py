@@ -17,9 +17,8 @@ from benchmarks.data_folder import MissingCollectionError, find_collection
 from tests.wordpieces import save_wordpieces
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, which happens late and once
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # read by torch; the models are tiny, and there is a worker for each processor
+# read by torch; the models are tiny, and there is a worker for each processor
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 

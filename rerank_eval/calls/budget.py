@@ -107,9 +107,8 @@ class Budget:
     def lose(self, endpoint: Endpoint, reserved: float) -> None:
         """Note an attempt without an answer that may have been billed: what was set aside counts for good."""
         provider = endpoint.billed_as(endpoint.asks_in_batches)
-        most = reserved or self._prices.usd(
-            provider, endpoint.model, Usage(), self._today()
-        )  # free, or without a price
+        # free, or without a price
+        most = reserved or self._prices.usd(provider, endpoint.model, Usage(), self._today())
         with self._lock:
             spent = self._spent
             self._spent = spent._replace(

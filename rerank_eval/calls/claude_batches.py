@@ -92,9 +92,8 @@ class ClaudeBatches:
                 row = json.loads(line)
             except ValueError:
                 row = None
-            except (
-                RecursionError
-            ):  # of this row only the question is known; the others of the batch are not lost with it
+            except RecursionError:
+                # of this row only the question is known; the others of the batch are not lost with it
                 found = _CUSTOM_ID.search(line)
                 row = None if found is None else {"custom_id": found[1].decode()}
             key = find(row, "custom_id")

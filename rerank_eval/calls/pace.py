@@ -77,9 +77,8 @@ class Pace:
         """Return the seconds between a call of so many tokens and the next."""
         calls = self.calls_per_minute
         seconds = 0.0 if calls is None else 60 / (calls * MARGIN)
-        told = (
-            self._told_tokens if tokens <= (self._told_tokens or 0) else None
-        )  # no call fits into one below its tokens
+        # no call fits into one below its tokens
+        told = self._told_tokens if tokens <= (self._told_tokens or 0) else None
         limits = [limit for limit in (self._set_tokens, told) if limit is not None]
         return max(seconds, tokens * 60 / (min(limits) * MARGIN)) if limits else seconds
 

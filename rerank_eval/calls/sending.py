@@ -60,9 +60,8 @@ class Wire:
         failure: Exception | None = None
         try:
             ask()
-        except (
-            Exception
-        ) as error:  # an SDK may make anything of what it is raised; what counts is whether there is a reply
+        except Exception as error:
+            # an SDK may make anything of what it is raised; what counts is whether there is a reply
             failure = None if self._received.reply is not None else self._explain(error)
         if self._received.reply is not None:
             return self._received.reply

@@ -1,4 +1,4 @@
-"""The commands besides a run: report, compare, baseline, check-data, verify, store; one module each. Their parts are imported when one is called."""
+"""The commands besides a run: report, compare, baseline, check-data, verify, store; one module each, `compare` and `baseline` in `gate`. Their parts are imported when one is called."""
 
 from collections.abc import Sequence
 

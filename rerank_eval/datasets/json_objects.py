@@ -86,10 +86,8 @@ def read_list(path: Path) -> Iterator[tuple[int, object]]:
             value, position = _DECODER.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise DataError(f"not JSON ({error.msg})", path, error.lineno) from error
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # a key twice, a number of too many digits for Python, deep nesting
+        except (ValueError, RecursionError) as error:
+            # a key twice, a number of too many digits for Python, deep nesting
             raise DataError(f"not JSON that can be read ({error})", path, line) from error
         yield line, value
         end, following = _after("]", text, position), _after(",", text, position)

@@ -1,1 +1,1 @@
-"""One evaluation: its parts opened and asked, and what came of it aggregated, explained and bounded."""
+"""One evaluation: how its systems are asked, and what came of it aggregated, explained and bounded."""

@@ -156,9 +156,8 @@ def _check_files(model: str, folder: Path) -> None:
     if any(folder.glob("*.model")) and not (folder / "tokenizer.json").exists():
         try:
             version("sentencepiece"), version("protobuf")
-        except (
-            PackageNotFoundError
-        ) as error:  # transformers would then take the file for another kind and ask for tiktoken
+        except PackageNotFoundError as error:
+            # transformers would then take the file for another kind and ask for tiktoken
             raise ConfigError(
                 f"the model {model!r} cannot be loaded: its tokenizer needs two packages: pip install sentencepiece protobuf"
             ) from error

@@ -32,10 +32,8 @@ _LONGEST_CAPTION = 240  # characters; the whole description is the figure's alte
 _SHORT_TABLE = 20  # rows of one line; such a table is kept on one page
 _NARROW = 20  # characters; a column of words that are no longer keeps them on one line
 _TOO_LONG = re.compile(r"[^\s/-]{17,}")  # for the narrowest column that wraps; typst itself breaks after / and -
-_DIRECTIONS = (
-    range(0x202A, 0x202F),
-    range(0x2066, 0x206A),
-)  # overrides of the writing direction, which would leave their text
+# overrides of the writing direction, which would leave their text
+_DIRECTIONS = (range(0x202A, 0x202F), range(0x2066, 0x206A))
 
 _DATE_PARTS = ("year", "month", "day", "hour", "minute", "second")
 

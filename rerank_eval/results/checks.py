@@ -34,9 +34,8 @@ def check_result(result: RecordedResult) -> None:
 
 def is_number(value: object) -> bool:
     """Return whether `value` is a finite number of a sensible size."""
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
-    )  # NaN is not
+    # NaN is not
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
 
 
 def _claims(result: RecordedResult) -> Iterator[tuple[str, bool]]:

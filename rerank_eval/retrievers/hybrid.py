@@ -65,9 +65,8 @@ class Hybrid:
 
     def retrieve(self, dataset: Dataset, depth: int) -> Run:
         """Return the top `depth` of the fused ranking of each query; empty where no first stage found anything."""
-        own = int(
-            dataset.removes_query_document
-        )  # one more of each part, since the query's own document may be among them
+        # one more of each part, since the query's own document may be among them
+        own = int(dataset.removes_query_document)
         runs = [
             part.retrieve(dataset, self._depths[key] + own if key in self._depths else max(depth, _LEAST_DEPTH + own))
             for key, part in self._retrievers.items()

@@ -77,9 +77,8 @@ def _open(searcher: Any, index: str, folder: Path) -> Any:
         opened = searcher(str(folder)) if folder.is_dir() else searcher.from_prebuilt_index(index)
     except Exception as error:  # Java's exceptions have no common kind
         raise ConfigError(f"the index {index!r} cannot be opened: {' '.join(str(error).split())}") from error
-    if (
-        opened is None
-    ):  # what Pyserini returns, after printing why, for a name it does not know and for a failed download
+    if opened is None:
+        # what Pyserini returns, after printing why, for a name it does not know and for a failed download
         raise ConfigError(
             f"the index {index!r} is no folder, and Pyserini has no prebuilt index of this name or could not download it"
         )

@@ -104,9 +104,8 @@ def test_a_server_that_dies_ends_the_run_which_then_goes_on_from_what_was_answer
         with pytest.raises(EvaluationStoppedError) as caught:
             evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path), progress)
         before = len(server.asked)
-        assert (
-            before < 2 + 2 * 4
-        )  # not all of the other queries were tried, but what was taken up meanwhile may have been
+        # not all of the other queries were tried, but what was taken up meanwhile may have been
+        assert before < 2 + 2 * 4
         is_dead = False
         assert evaluate(make_dataset(), FixedRetriever(), [reranker], settings_for(tmp_path)).status == "complete"
         assert len(server.asked) == before + 4
