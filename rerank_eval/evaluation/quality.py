@@ -113,8 +113,8 @@ def answer_queries(
                 progress.advance(len(group))
                 if system.calls is not None and answers.num_failed / len(queries) > max_error_rate:
                     raise TooManyFailuresError(
-                        f"{system.name}: {answers.num_failed} of {len(queries)} queries failed, more than max_error_rate={max_error_rate:g} "
-                        f"allows; the first: {answers.failures[0].message}"
+                        f"{system.name}: {answers.num_failed} of {len(queries)} queries failed, more than a share of {max_error_rate:g} "
+                        f"(max_error_rate, in further passes at least 0.5); the first: {answers.failures[0].message}"
                     )
 
 

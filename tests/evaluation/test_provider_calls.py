@@ -114,7 +114,7 @@ def test_a_server_that_dies_ends_the_run_which_then_goes_on_from_what_was_answer
     assert caught.value.result.systems[0].depths[-1].measures["nDCG@10"].num_queries == 2
     message = f"{caught.value}"
     assert message.startswith(
-        "api: 1 of 6 queries failed, more than max_error_rate=0 allows; the first: api failed on query q002: cohere gave no answer in 2 attempts"
+        "api: 1 of 6 queries failed, more than a share of 0 (max_error_rate, in further passes at least 0.5); the first: api failed on query q002: cohere gave no answer in 2 attempts"
     )
     assert fault in message
     assert message.endswith("; the same command resumes from the store")
@@ -130,7 +130,9 @@ def test_a_run_ends_only_when_more_queries_have_failed_than_it_may_do_without(tm
         with pytest.raises(EvaluationStoppedError) as caught:
             evaluate(make_dataset(), FixedRetriever(), [reranker], settings)
     message = f"{caught.value}"
-    assert message.startswith("api: 3 of 6 queries failed, more than max_error_rate=0.4 allows; the first: ")
+    assert message.startswith(
+        "api: 3 of 6 queries failed, more than a share of 0.4 (max_error_rate, in further passes at least 0.5); the first: "
+    )
     assert message.endswith("; store.path=null keeps no answers, so the same command begins anew")
     assert len(server.asked) < 6
 

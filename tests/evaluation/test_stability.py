@@ -281,7 +281,8 @@ def test_a_provider_that_dies_after_the_first_pass_ends_the_run_and_what_was_fou
     with FaultServer(behave) as server:
         api = HttpRerank(server.url, "m", "p", "api", pointwise=False, calls={"attempts": 1, "concurrency": 1})
         with pytest.raises(
-            EvaluationStoppedError, match=r"api: 4 of 6 queries failed, more than max_error_rate=0\.5 allows"
+            EvaluationStoppedError,
+            match=r"api: 4 of 6 queries failed, more than a share of 0\.5 \(max_error_rate, in further passes at least 0\.5\)",
         ) as caught:
             run(replace(settings_for(tmp_path, shuffles=1), max_error_rate=0.0), api)
     result = caught.value.result
