@@ -81,6 +81,10 @@ class HttpRerank(AsksThroughCalls):
         self._documents_per_call = documents_per_call
         key = read_key(api_key_env)
         self._headers = {check_header(name, value, "headers"): value for name, value in (headers or {}).items()}
+        if len(self._headers) < len(headers or {}):
+            raise ConfigError(
+                "headers has a name twice, since capitals do not count in it; one would replace the other"
+            )
         sent_headers = dict(self._headers)
         if key is not None:
             authorization = f"{auth_prefix}{key.reveal()}"
@@ -184,3 +188,8 @@ def _check_distinct(request: Mapping[str, Any]) -> None:
             )
         if field is not None:
             names[field] = name
+    for field in request["also"]:
+        if field in names:
+            raise ConfigError(
+                f"request.also.{field} and request.{names[field]} are one field; one would replace the other"
+            )

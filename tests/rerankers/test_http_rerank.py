@@ -192,3 +192,15 @@ def test_the_identity_covers_all_that_is_sent() -> None:
         )
     ]
     assert len({str(identity) for identity in identities}) == len(identities)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"request": {"also": {"query": "x"}}}, r"request\.also\.query and request\.query are one field"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "headers has a name twice, since capitals do not count"),
+    ],
+)
+def test_what_would_replace_another_part_of_the_request_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        HttpRerank("http://127.0.0.1:9", "m", **settings)
