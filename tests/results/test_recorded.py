@@ -170,7 +170,7 @@ def test_fields_that_a_later_version_adds_are_no_error(folder: Path) -> None:
     def grow(document: Any) -> None:
         document["new"] = document["systems"][0]["new"] = document["systems"][0]["depths"][0]["new"] = 1
         document["systems"][0]["depths"][0]["measures"]["nDCG@10"]["new"] = 1
-        document["systems"][0]["depths"][0]["losses"]["nDCG@10"]["new"] = 1
+        document["systems"][0]["depths"][1]["losses"]["nDCG@10"]["new"] = 1
 
     edit(folder / "result.json", grow)
     assert read_recorded(folder).systems[0].depths[0].measures["nDCG@10"].num_queries == 60
