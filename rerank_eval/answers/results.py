@@ -8,14 +8,15 @@ from rerank_eval.answers.answerer import Answerer, Reply
 from rerank_eval.answers.answering import Question, Replies, find_contexts
 from rerank_eval.answers.measures import exact_match, token_f1
 from rerank_eval.calls.prices import Prices
-from rerank_eval.evaluation.aggregate import Evaluated, as_json, measure_result, sum_usage
+from rerank_eval.evaluation.aggregate import Evaluated, sum_usage
 from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.latency_results import add_first_stage, latency_as_json
+from rerank_eval.evaluation.measure_results import measure_by_depth
 from rerank_eval.evaluation.provider_calls import cost_usd, describe_calls
 from rerank_eval.evaluation.quality import Answers
 from rerank_eval.evaluation.systems import System
 from rerank_eval.latency import LatencySample, summarise
 from rerank_eval.measures import parse_measures, score_run
-from rerank_eval.paired import Column, find_intervals
 from rerank_eval.results.depth_results import AnswerResult, MeasureResult
 from rerank_eval.results.experiment import AnswerRow
 from rerank_eval.types import CallTiming, Ranking, Run, Usage, total_nanoseconds
@@ -65,8 +66,8 @@ def add_answers(
                 failures=len(rows[depth.depth]) - len(found),
                 usage=_usage([reply.usage for reply in found.values()], _timings(found.values()), prices),
                 chain=_chain(system, answers, depth.depth, found, prices),
-                latency=as_json(summarise(_answer_samples(system.name, depth.depth, found)), "recorded"),
-                chain_latency=as_json(
+                latency=latency_as_json(summarise(_answer_samples(system.name, depth.depth, found)), "recorded"),
+                chain_latency=latency_as_json(
                     summarise(_chain_samples(system.name, depth.depth, found, latencies)), "recorded"
                 ),
             )
@@ -110,23 +111,8 @@ def _make_row(
 def _measure(
     evaluation: Evaluation, context: int, rows: Mapping[int, Sequence[AnswerRow]]
 ) -> dict[int, dict[str, MeasureResult]]:
-    """Return depth -> measure -> mean, interval, and difference to depth 0 paired by query."""
     values = {depth: _context_values(evaluation, context, own) | _answer_values(own) for depth, own in rows.items()}
-    columns = {}
-    for depth, by_measure in values.items():
-        for name, column in by_measure.items():
-            columns[depth, name, False] = Column.of(column)
-            if depth:
-                columns[depth, name, True] = Column.difference(column, values[0][name])
-    found = find_intervals(list(columns.values()), evaluation.settings.seed)
-    intervals = dict(zip(columns, found, strict=True))
-    return {
-        depth: {
-            name: measure_result(intervals[depth, name, False], intervals.get((depth, name, True)))
-            for name in by_measure
-        }
-        for depth, by_measure in values.items()
-    }
+    return measure_by_depth(values, evaluation.settings.seed)
 
 
 def _context_values(evaluation: Evaluation, context: int, rows: Sequence[AnswerRow]) -> dict[str, Mapping[str, float]]:
@@ -190,16 +176,12 @@ def _answer_samples(system: str, depth: int, found: Mapping[str, Reply]) -> list
 def _chain_samples(system: str, depth: int, found: Mapping[str, Reply], latencies: Latencies) -> list[LatencySample]:
     """Return first stage, reranker and answer in a row, for each repetition of a query of which all are known."""
     answered = {sample.query_id: sample.nanoseconds for sample in _answer_samples(system, depth, found)}
-    before = {(sample.query_id, sample.repetition): sample.nanoseconds for sample in latencies.first_stage}
-    own = latencies.first_stage
+    ranked = list(latencies.first_stage)
     if depth:
         own = [sample for sample in latencies.samples if (sample.system, sample.depth) == (system, depth)]
+        ranked = add_first_stage(own, latencies.first_stage)
     return [
-        sample._replace(
-            nanoseconds=answered[sample.query_id]
-            + sample.nanoseconds
-            + (before[sample.query_id, sample.repetition] if depth else 0)
-        )
-        for sample in own
-        if sample.query_id in answered and (sample.query_id, sample.repetition) in before
+        sample._replace(nanoseconds=sample.nanoseconds + answered[sample.query_id])
+        for sample in ranked
+        if sample.query_id in answered
     ]

@@ -3,20 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from rerank_eval.calls.prices import Prices
 from rerank_eval.candidates import count_tied, rerank
 from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.latency_results import describe_latency
 from rerank_eval.evaluation.losses import Bounds, QueryValues, drop_unjudged, find_losses, queries_with_cut_relevant
+from rerank_eval.evaluation.measure_results import mean_or_none, measure_by_depth
 from rerank_eval.evaluation.provider_calls import cost_usd
 from rerank_eval.evaluation.quality import Answers
 from rerank_eval.evaluation.systems import System
-from rerank_eval.latency import LatencySample, LatencySummary, summarise
-from rerank_eval.paired import Column, find_intervals
-from rerank_eval.results.depth_results import DepthResult, Loss, MeasureResult, Reliability
+from rerank_eval.latency import LatencySample
+from rerank_eval.results.depth_results import DepthResult, Loss, Reliability
 from rerank_eval.results.experiment import AnswerRow, ScoreRow, SystemResult
-from rerank_eval.statistics import Interval
 from rerank_eval.types import Dataset, Run, Usage
 
 JUDGED = "Judged@10"
@@ -56,24 +54,21 @@ def aggregate(
     own_samples = [sample for sample in samples if sample.system == system.name]
     runs = {0: first_stage} | {depth: reranked_run(answers, first_stage, dataset, depth) for depth in depths}
     values = {depth: evaluation.score(run, wanted) for depth, run in runs.items()}
-    intervals = _intervals(values, measures, seed)
+    found = measure_by_depth({depth: {name: own[name] for name in measures} for depth, own in values.items()}, seed)
     results = []
     for depth in runs:
         results.append(
             DepthResult(
                 depth=depth,
-                measures={
-                    name: measure_result(intervals.get((depth, name, False)), intervals.get((depth, name, True)))
-                    for name in measures
-                },
-                judged_at_10=_mean(
+                measures=found[depth],
+                judged_at_10=mean_or_none(
                     [value for query_id, value in values[depth].get(JUDGED, {}).items() if runs[depth][query_id]]
                 ),
                 **(
                     _describe_answers(system, answers, dataset, first_stage, depth, prices or Prices()) if depth else {}
                 ),
                 losses=_losses(bounds, evaluation, answers, depth, runs[depth], values[depth]) if depth else {},
-                **_describe_latency(
+                **describe_latency(
                     own_samples, first_stage_samples, depth, "measured" if system.calls is None else "recorded"
                 ),
             )
@@ -123,36 +118,6 @@ def reranked_run(answers: Answers, first_stage: Run, dataset: Dataset, depth: in
     return run
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
-
-
-def _intervals(
-    values: Mapping[int, QueryValues], measures: Sequence[str], seed: int
-) -> dict[tuple[int, str, bool], Interval | None]:
-    """Return the interval of each (depth, measure), and with True of its difference to depth 0; None where no query is left."""
-    columns = {}
-    for depth, by_measure in values.items():
-        for name in measures:
-            columns[depth, name, False] = Column.of(by_measure[name])
-            if depth:
-                columns[depth, name, True] = Column.difference(by_measure[name], values[0][name])
-    return dict(zip(columns, find_intervals(list(columns.values()), seed), strict=True))
-
-
-def measure_result(interval: Interval | None, difference: Interval | None) -> MeasureResult:
-    """Return a mean with its interval, and the difference to depth 0; no mean where no query is left."""
-    if interval is None:
-        return MeasureResult(None, None, None, 0)
-    return MeasureResult(
-        interval.mean,
-        interval.low,
-        interval.high,
-        interval.num_queries,
-        None if difference is None else {"mean": difference.mean, "low": difference.low, "high": difference.high},
-    )
-
-
 def _describe_answers(
     system: System, answers: Answers, dataset: Dataset, first_stage: Run, depth: int, prices: Prices
 ) -> dict[str, Any]:
@@ -192,34 +157,3 @@ def sum_usage(usages: Sequence[Usage]) -> dict[str, int | float | None]:
     total = Usage.total(usages)
     names = ("calls", "input_tokens", "output_tokens", "cached_tokens", "search_units", *_PER_CALL)
     return {name: getattr(total, name) if usages else None for name in names}
-
-
-def _describe_latency(
-    samples: Sequence[LatencySample], first_stage_samples: Sequence[LatencySample], depth: int, source: str
-) -> dict[str, Any]:
-    """Return the reranker's latency at a depth, and the sum with the first stage's, over the queries and repetitions that have both."""
-    if depth == 0:
-        return {"latency": None, "total_latency": as_json(summarise(first_stage_samples))}
-    own = [sample for sample in samples if sample.depth == depth]
-    before = {(sample.query_id, sample.repetition): sample.nanoseconds for sample in first_stage_samples}
-    total = [
-        sample._replace(nanoseconds=sample.nanoseconds + before[sample.query_id, sample.repetition])
-        for sample in own
-        if (sample.query_id, sample.repetition) in before
-    ]
-    return {
-        "latency": as_json(summarise(own), source),
-        "total_latency": as_json(summarise(total), source),
-    }
-
-
-def as_json(summary: LatencySummary | None, source: str = "measured") -> dict[str, object] | None:
-    """Return a latency under the names of `result.json`."""
-    if summary is None:
-        return None
-    fields: dict[str, object] = {"source": source, "count": summary.count, "mean_ms": summary.mean_ms}
-    for name, percentile in (("p50", summary.p50), ("p95", summary.p95)):
-        fields[f"{name}_ms"] = None if percentile is None else percentile.value_ms
-        fields[f"{name}_low_ms"] = None if percentile is None else percentile.low_ms
-        fields[f"{name}_high_ms"] = None if percentile is None else percentile.high_ms
-    return fields

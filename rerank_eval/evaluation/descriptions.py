@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rerank_eval.evaluation.aggregate import as_json
 from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.latency_results import latency_as_json
 from rerank_eval.fingerprint import fingerprint
 from rerank_eval.latency import LatencySample, summarise
 from rerank_eval.types import Dataset
@@ -44,5 +44,5 @@ def describe_retriever(evaluation: Evaluation, samples: Sequence[LatencySample])
         "sha256": fingerprint(identity),
         "identity": identity,
         "findings": {name: asdict(found) for name, found in evaluation.findings.items()},
-        "latency": as_json(summarise(samples)),
+        "latency": latency_as_json(summarise(samples)),
     }

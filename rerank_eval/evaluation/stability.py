@@ -13,6 +13,7 @@ from rerank_eval.calls.prices import Prices
 from rerank_eval.calls.types import SAMPLES_APART, Answer, Body, Calls, Endpoint
 from rerank_eval.candidates import rerank
 from rerank_eval.evaluation.evaluation import Evaluation
+from rerank_eval.evaluation.measure_results import mean_or_none
 from rerank_eval.evaluation.provider_calls import distinct_usd
 from rerank_eval.evaluation.quality import Answers, answer_queries
 from rerank_eval.evaluation.systems import System
@@ -164,7 +165,7 @@ def _compare(evaluation: Evaluation, answers: Answers, passes: Sequence[Further]
         num_queries=len(everywhere),
         failures=sum(len(one.answers.failures) for one in passes),
         measures=_spreads(evaluation, runs) if everywhere else {},
-        tau=_mean([tau for found in ranks.values() if (tau := _mean_tau(found)) is not None]),
+        tau=mean_or_none([tau for found in ranks.values() if (tau := _mean_tau(found)) is not None]),
         position_bias=[None if found is None else found.mean for found in bias],
         position_bias_low=[None if found is None else found.low for found in bias],
         position_bias_high=[None if found is None else found.high for found in bias],
@@ -234,7 +235,3 @@ def _position_bias(
         for part in np.unique(parts):
             by_tenth[part][query_id] = float(places[:, parts == part].mean())
     return find_intervals([Column.of(means) for means in by_tenth], evaluation.settings.seed)
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
